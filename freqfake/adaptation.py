@@ -1,0 +1,363 @@
+"""Unsupervised domain adaptation by Gaussian expectations (Algorithm 1 of Le & Woo 2021)."""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .exceptions import AdaptationWarning, SeparationWarning
+from .mixture import RealFakeMixture
+from .svm import RBFSVMClassifier
+
+Expectations = Literal["joint", "per_feature", "moments"]
+
+_MIN_GAP = 1e-3  # standard deviations between the expectations of a feature
+_MAX_LEFT = 0.5  # share of the distance to the source that adaptation may leave
+_N_STARTS = 10  # mixtures of the source that the target's start from
+_SAMPLE = 1000  # pictures that a distance is computed from
+
+
+class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    r"""Scale each feature by the expectations of the real and the fake Gaussian.
+
+    .. math:: f \mapsto \frac{f - m_0}{m_1 - m_0}
+
+    with :math:`m_0` and :math:`m_1` the expectations on the real and on the fake side
+    (Algorithm 1 of [1]_), found without labels.
+
+    Parameters
+    ----------
+    expectations : {"joint", "per_feature", "moments"}
+        Where the two expectations of a feature come from. ``"joint"``: one mixture of two
+        Gaussians over all features, as in the published code. ``"per_feature"``: a mixture for
+        each feature on its own, the other reading of the paper. ``"moments"``: mean minus and
+        plus one standard deviation, without any mixture.
+    n_init, random_state
+        See :class:`~freqfake.RealFakeMixture`.
+
+    Attributes
+    ----------
+    real_expectation_, fake_expectation_ : ndarray of shape (n_features,)
+        The :math:`m_0` and :math:`m_1`.
+    mixtures_ : list of RealFakeMixture
+        One for "joint", one a feature for "per_feature", none for "moments".
+    separated_ : bool
+        Whether every mixture separates and no pair of expectations coincides.
+    n_features_in_ : int
+
+    Warns
+    -----
+    SeparationWarning
+        A mixture does not separate, or two expectations coincide. Such a feature is centred
+        and not scaled.
+
+    References
+    ----------
+    .. [1] B. M. Le and S. S. Woo, "Exploring the Asynchronous of the Frequency Spectra of
+       GAN-generated Facial Images", IJCAI 2021 workshop, arXiv:2112.08050.
+    """
+
+    def __init__(
+        self,
+        *,
+        expectations: Expectations = "joint",
+        n_init: int = 10,
+        random_state: Any = 0,
+    ) -> None:
+        self.expectations = expectations
+        self.n_init = n_init
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any = None, *, start: "GaussianExpectationScaler | None" = None
+    ) -> Self:
+        """Find the expectations of `X`, of shape (n_pictures, n_features).
+
+        `start`, a scaler fitted to other pictures with the same `expectations`, makes the
+        mixtures start from its own, see :meth:`RealFakeMixture.fit`.
+        """
+        if self.expectations not in get_args(Expectations):
+            raise ValueError(
+                "`expectations` must be 'joint', 'per_feature' or 'moments'; "
+                f"got {self.expectations!r}"
+            )
+        X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
+        deviation = X.std(axis=0)
+        if self.expectations == "moments":
+            self.mixtures_: list[RealFakeMixture] = []
+            low, high = X.mean(axis=0) - deviation, X.mean(axis=0) + deviation
+        else:
+            self.mixtures_ = self._fit_mixtures(X, start)
+            low, high = np.concatenate([mixture.means_ for mixture in self.mixtures_], axis=1)
+        coincide = np.abs(high - low) <= _MIN_GAP * deviation
+        if coincide.any():
+            names = ", ".join(map(str, np.flatnonzero(coincide)))
+            warnings.warn(
+                f"the two expectations coincide for feature {names} (counted from 0): centred, "
+                "not scaled",
+                SeparationWarning,
+                stacklevel=2,
+            )
+        self.real_expectation_ = low
+        self.fake_expectation_ = np.where(coincide, low + 1, high)
+        self.separated_ = bool(
+            all(mixture.separated_ for mixture in self.mixtures_) and not coincide.any()
+        )
+        return self
+
+    def transform(self, X: Any) -> npt.NDArray[np.float64]:
+        """Scale features, shape (n_pictures, n_features)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        gap = self.fake_expectation_ - self.real_expectation_
+        return np.asarray((X - self.real_expectation_) / gap)
+
+    def inverse_transform(self, X: Any) -> npt.NDArray[np.float64]:
+        """Undo :meth:`transform`."""
+        check_is_fitted(self)
+        gap = self.fake_expectation_ - self.real_expectation_
+        return np.asarray(np.asarray(X) * gap + self.real_expectation_)
+
+    def _fit_mixtures(
+        self, X: npt.NDArray[np.float64], start: "GaussianExpectationScaler | None"
+    ) -> list[RealFakeMixture]:
+        columns = [X] if self.expectations == "joint" else np.split(X, X.shape[1], axis=1)
+        starts = [None] * len(columns) if start is None else start.mixtures_
+        mixture = RealFakeMixture(n_init=self.n_init, random_state=self.random_state)
+        return [
+            clone(mixture).fit(column, start=other)
+            for column, other in zip(columns, starts, strict=True)
+        ]
+
+
+class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
+    """Algorithm 1: a classifier fitted to labelled source pictures, for unlabelled target ones.
+
+    Source and target features are each scaled by the Gaussian expectations of their own. The
+    classifier is fitted to the scaled source and applied to the scaled target (Algorithm 1 of
+    [1]_).
+
+    Parameters
+    ----------
+    estimator : classifier, optional
+        With ``decision_function``; :class:`~freqfake.RBFSVMClassifier` by default.
+    expectations : {"joint", "per_feature", "moments"}
+        See :class:`GaussianExpectationScaler`.
+    start : {"source", "random"}
+        Where the target's mixtures start. ``"source"``: from the source's, shifted and scaled
+        to the target, so that the components correspond; the likelihood has several maxima, so
+        this is done for several mixtures of the source, and the pair is kept that brings the
+        target closest to the source. ``"random"``: both anew, each the most likely of ten
+        starts, as in the published code.
+    random_state
+        See :class:`~freqfake.RealFakeMixture`.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        Fitted to the scaled source.
+    source_scaler_, target_scaler_ : GaussianExpectationScaler
+        The same one until :meth:`adapt` was called, which may replace both.
+    source_ : ndarray of shape (n_pictures, n_features)
+    source_labels_ : ndarray of shape (n_pictures,)
+        What it was fitted to.
+    distance_before_, distance_after_ : float
+        How far the target lies from the source, without and with the adaptation: the energy
+        coefficient of [2]_, 0 (same distribution) to 1.
+    agrees_ : bool
+        Whether the adaptation can be trusted: the target's expectations of every feature are
+        in the same order as the source's, and the adaptation takes away at least half of the
+        distance.
+    classes_ : ndarray of shape (2,)
+    n_features_in_ : int
+
+    Warns
+    -----
+    AdaptationWarning
+        `agrees_` is False after :meth:`adapt`. The target's two Gaussians are then hardly real
+        and fake (any two kinds of pictures make two Gaussians), and the adapted classifier can
+        be far worse than the one without adaptation.
+    SeparationWarning
+        It can be trusted so far, but a mixture of the target does not separate.
+
+    Notes
+    -----
+    The classifier standardises what it gets, so before :meth:`adapt` the adapter predicts what
+    the classifier alone would.
+
+    References
+    ----------
+    .. [1] B. M. Le and S. S. Woo, "Exploring the Asynchronous of the Frequency Spectra of
+       GAN-generated Facial Images", IJCAI 2021 workshop, arXiv:2112.08050.
+    .. [2] G. J. Szekely and M. L. Rizzo, "Energy statistics: A class of statistics based on
+       distances", Journal of Statistical Planning and Inference 143 (2013).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake import GaussianExpectationAdapter
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(0, 1, (50, 2)), rng.normal(6, 1, (50, 2))])
+    >>> y = np.repeat([0, 1], 50)
+    >>> adapter = GaussianExpectationAdapter().fit(X, y)
+    >>> float(adapter.score(X / 3 - 5, y))
+    0.5
+    >>> float(adapter.adapt(X / 3 - 5).score(X / 3 - 5, y))
+    1.0
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        expectations: Expectations = "joint",
+        start: Literal["source", "random"] = "source",
+        random_state: Any = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.expectations = expectations
+        self.start = start
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, *, X_target: Any = None) -> Self:
+        """Fit to labelled source features, and adapt to `X_target` where there is one."""
+        if self.start not in ("source", "random"):
+            raise ValueError(f"`start` must be 'source' or 'random'; got {self.start!r}")
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
+        self.source_scaler_ = self._scaler().fit(X)
+        self.target_scaler_ = self.source_scaler_
+        self.source_, self.source_labels_ = X, y
+        self._fit_estimator()
+        self.classes_ = self.estimator_.classes_
+        return self if X_target is None else self.adapt(X_target)
+
+    def adapt(self, X_target: Any) -> Self:
+        """Adapt to unlabelled target features; the source's are not needed again."""
+        check_is_fitted(self)
+        X_target = validate_data(self, X_target, dtype=np.float64, reset=False)
+        self.distance_before_ = energy_coefficient(self.source_, X_target)
+        self.distance_after_ = np.inf
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparationWarning)
+            for source, target in self._scaler_pairs(X_target):
+                as_source = source.inverse_transform(target.transform(X_target))
+                distance = energy_coefficient(self.source_, as_source)
+                if distance < self.distance_after_:
+                    self.distance_after_ = distance
+                    self.source_scaler_, self.target_scaler_ = source, target
+        self._fit_estimator()
+        self._judge()
+        return self
+
+    def _scaler_pairs(
+        self, X_target: npt.NDArray[np.float64]
+    ) -> Iterator[tuple[GaussianExpectationScaler, GaussianExpectationScaler]]:
+        if self.start == "random" or self.expectations == "moments":
+            yield self._scaler().fit(self.source_), self._scaler().fit(X_target)
+            return
+        for seed in check_random_state(self.random_state).randint(1 << 31, size=_N_STARTS):
+            source = self._scaler().set_params(n_init=1, random_state=seed).fit(self.source_)
+            yield source, self._scaler().fit(X_target, start=source)
+
+    def _fit_estimator(self) -> None:
+        estimator = RBFSVMClassifier() if self.estimator is None else clone(self.estimator)
+        scaled = self.source_scaler_.transform(self.source_)
+        self.estimator_ = estimator.fit(scaled, self.source_labels_)
+
+    def _judge(self) -> None:
+        gaps = [
+            scaler.fake_expectation_ - scaler.real_expectation_
+            for scaler in (self.source_scaler_, self.target_scaler_)
+        ]
+        self.agrees_ = bool(
+            (gaps[0] * gaps[1] > 0).all()
+            and self.distance_after_ <= _MAX_LEFT * self.distance_before_
+        )
+        if not self.agrees_:
+            warnings.warn(
+                "the adaptation does not bring the target to the source (distance "
+                f"{self.distance_before_:.3f} before, {self.distance_after_:.3f} after): the two "
+                "Gaussians of the target are hardly real and fake, or it needs no adaptation",
+                AdaptationWarning,
+                stacklevel=3,
+            )
+        elif not self.target_scaler_.separated_:
+            warnings.warn(
+                "the Gaussians of the target do not separate: too few pictures, or hardly any "
+                "that are real or hardly any that are fake",
+                SeparationWarning,
+                stacklevel=3,
+            )
+
+    def to_source(self, X: Any) -> npt.NDArray[np.float64]:
+        """Target features as if they came from the source."""
+        check_is_fitted(self)
+        return self.source_scaler_.inverse_transform(self.target_scaler_.transform(X))
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Decision values of target pictures, shape (n_pictures,), positive for ``classes_[1]``."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(self.estimator_.decision_function(self.target_scaler_.transform(X)))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Class of each target picture, shape (n_pictures,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+    def _scaler(self) -> GaussianExpectationScaler:
+        return GaussianExpectationScaler(
+            expectations=self.expectations, random_state=self.random_state
+        )
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def energy_coefficient(X: Any, Y: Any) -> float:
+    """Distance of two sets of features, from 0 (the same distribution) to 1.
+
+    The energy distance of Szekely and Rizzo (2013), divided by its largest value. Features are
+    in units of their standard deviation in `X`; of large sets a sample is taken.
+
+    Parameters
+    ----------
+    X, Y : array-like of shape (n_pictures, n_features)
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.adaptation import energy_coefficient
+    >>> energy_coefficient([[0.0], [1.0]], [[0.0], [1.0]])
+    0.0
+    """
+    X, Y = _sample(np.asarray(X, float)), _sample(np.asarray(Y, float))
+    scale = X.std(axis=0)
+    scale[scale == 0] = 1.0
+    X, Y = X / scale, Y / scale
+    between = 2 * cdist(X, Y).mean()
+    distance = between - cdist(X, X).mean() - cdist(Y, Y).mean()
+    return float(max(distance, 0.0) / between) if between > 0 else 0.0
+
+
+def _sample(X: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    if len(X) <= _SAMPLE:
+        return X
+    return X[np.random.default_rng(0).choice(len(X), _SAMPLE, replace=False)]

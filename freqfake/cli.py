@@ -1,0 +1,269 @@
+"""The command line: each command calls the public functions and writes what they return.
+
+Data go to stdout or ``--out``, messages to stderr. Exit status: 0; 1 when some input could not
+be read; 2 for wrong use.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from ._version import __version__
+from .exceptions import FreqFakeError, UnreadableImageWarning
+
+OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
+_BAR_FROM = 20  # pictures; fewer are done before a bar could be read
+
+Row = dict[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process by default.
+    """
+    args = _parser().parse_args(argv)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            status = int(args.run(args))
+        except BrokenPipeError:  # the reader, say `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
+        except KeyboardInterrupt:
+            _tell("interrupted")
+            return 130
+        except (FreqFakeError, OSError, ValueError) as error:
+            _report(caught)
+            _tell(f"error: {error}")
+            return WRONG_USE
+    return max(status, _report(caught))
+
+
+def _features(args: argparse.Namespace) -> int:
+    from .extraction import feature_row, iter_features
+    from .features import FEATURE_NAMES
+
+    paths = _paths(args.paths)
+    done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=_show_bar(paths))
+    columns = ["path", *FEATURE_NAMES, "error"]
+    return _write(map(feature_row, done), columns, args.out, "csv")
+
+
+def _score(args: argparse.Namespace) -> int:
+    from .detector import SCORE_COLUMNS, load_detector
+
+    paths = _paths(args.paths)
+    rows = load_detector(args.model).iter_scores(paths, n_jobs=args.jobs, progress=_show_bar(paths))
+    return _write(rows, SCORE_COLUMNS, args.out, args.format)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from .detector import train_detector
+
+    _check_folder(args.out)
+    real, fake = _paths(args.real), _paths(args.fake)
+    detector = train_detector(
+        real,
+        fake,
+        spectrum=args.spectrum,
+        name=Path(args.out).stem,
+        n_jobs=args.jobs,
+        progress=_show_bar(real + fake),
+    )
+    detector.save(args.out)
+    _tell(
+        f"trained on {detector.info['n_real']} real and {detector.info['n_fake']} generated "
+        f"pictures: {args.out}"
+    )
+    return OK
+
+
+def _adapt(args: argparse.Namespace) -> int:
+    from .detector import load_detector
+
+    _check_folder(args.out)
+    paths = _paths(args.paths)
+    detector = load_detector(args.model).adapt(
+        paths, expectations=args.expectations, n_jobs=args.jobs, progress=_show_bar(paths)
+    )
+    detector.save(args.out)
+    _tell(f"{detector.info['adapted_to']} pictures looked at, model written: {args.out}")
+    return OK
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from .detector import load_detector
+
+    real, fake = _paths(args.real), _paths(args.fake)
+    metrics = load_detector(args.model).evaluate(
+        real, fake, n_jobs=args.jobs, progress=_show_bar(real + fake)
+    )
+    if args.json:
+        print(json.dumps(metrics, indent=2))
+    else:
+        for name, value in metrics.items():
+            print(f"{name:<18}{value:>7}" if isinstance(value, int) else f"{name:<18}{value:7.3f}")
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="freqfake",
+        description="Was this face made by a GAN? Scores pictures by the Fourier spectra of their "
+        "colour channels.",
+        epilog="Exit status: 0; 1 when some input could not be read (the others are done all the "
+        "same); 2 for wrong use.",
+    )
+    parser.add_argument("--version", action="version", version=f"freqfake {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    features = _command(commands, "features", _features, "write the six features of pictures")
+    _add_paths(features)
+    _add_spectrum(features)
+    features.add_argument("--out", metavar="F.csv", help="write there instead of to stdout")
+
+    score = _command(commands, "score", _score, "score pictures: real, fake or inconclusive")
+    _add_paths(score)
+    _add_model(score)
+    score.add_argument("--out", metavar="F", help="write there instead of to stdout")
+    score.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+
+    train = _command(commands, "train", _train, "train a model on real and generated pictures")
+    _add_labelled(train)
+    _add_spectrum(train)
+    train.add_argument("--out", metavar="M", required=True, help="model file to write")
+
+    adapt = _command(commands, "adapt", _adapt, "adapt a model to unlabelled pictures")
+    _add_paths(adapt)
+    _add_model(adapt)
+    adapt.add_argument(
+        "--expectations",
+        choices=("joint", "per_feature", "moments"),
+        default="joint",
+        help="how the two expectations of a feature are found (default: joint)",
+    )
+    adapt.add_argument("--out", metavar="M2", required=True, help="model file to write")
+
+    evaluate = _command(commands, "evaluate", _evaluate, "measure a model on labelled pictures")
+    _add_model(evaluate)
+    _add_labelled(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text.capitalize() + "."
+    )
+    command.set_defaults(run=run)
+    command.add_argument(
+        "--jobs", type=int, metavar="N", help="processes, -1 for all cores (default: 1)"
+    )
+    return command
+
+
+def _add_paths(command: argparse.ArgumentParser) -> None:
+    text = "files, globs, and folders, which are searched through"
+    command.add_argument("paths", nargs="+", metavar="PATH", help=text)
+
+
+def _add_labelled(command: argparse.ArgumentParser) -> None:
+    for side in ("real", "fake"):
+        command.add_argument(
+            f"--{side}", nargs="+", required=True, metavar="PATH", help=f"{side} pictures"
+        )
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    text = "model file, or the name of an embedded model (default: lewoo)"
+    command.add_argument("--model", default="lewoo", metavar="M", help=text)
+
+
+def _add_spectrum(command: argparse.ArgumentParser) -> None:
+    text = "the paper's figures belong to log, the default; its Eq. 5 prints modulus"
+    command.add_argument("--spectrum", choices=("log", "modulus"), default="log", help=text)
+
+
+def _paths(arguments: Iterable[str]) -> list[str]:
+    from .io import find_images
+
+    return list(find_images(arguments))
+
+
+def _show_bar(paths: Sequence[str]) -> bool:
+    return sys.stderr.isatty() and len(paths) >= _BAR_FROM
+
+
+def _check_folder(path: str) -> None:
+    """Find out before the work whether its result can be written."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no such folder for --out: {folder}")
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"--out must be a file; got a folder: {path}")
+
+
+def _write(rows: Iterable[Row], columns: Sequence[str], out: str | None, form: str) -> int:
+    """Write each row as it comes; say on stderr how many inputs could not be read."""
+    failed = 0
+    with _output(out) as file:
+        write = _row_writer(file, columns, form)
+        for row in rows:
+            write(row)
+            failed += bool(row["error"])
+    if failed:
+        _tell(f"{failed} input(s) could not be read, see the column `error`")
+    return SOME_UNREADABLE if failed else OK
+
+
+def _row_writer(file: TextIO, columns: Sequence[str], form: str) -> Callable[[Row], object]:
+    if form == "jsonl":
+        return lambda row: file.write(json.dumps(_without_nan(row)) + "\n")
+    table = csv.DictWriter(file, columns, lineterminator="\n")
+    table.writeheader()
+    return lambda row: table.writerow(_without_nan(row))
+
+
+def _without_nan(row: Row) -> Row:
+    """Missing numbers as null and empty cells: there is no NaN in JSON."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+@contextlib.contextmanager
+def _output(out: str | None) -> Iterator[TextIO]:
+    if out is None:
+        if isinstance(sys.stdout, TextIO) or hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        yield sys.stdout
+    else:
+        _check_folder(out)
+        with Path(out).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            yield file
+
+
+def _report(caught: Iterable[warnings.WarningMessage]) -> int:
+    """Pass warnings on to stderr; whether some input could not be read."""
+    status = OK
+    for warning in caught:
+        _tell(f"warning: {warning.message}")
+        if issubclass(warning.category, UnreadableImageWarning):
+            status = SOME_UNREADABLE
+    return status
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"freqfake: {message}\n")

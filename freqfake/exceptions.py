@@ -1,0 +1,41 @@
+"""Errors and warnings that freqfake raises on its own behalf."""
+
+
+class FreqFakeError(Exception):
+    """Base of every error that freqfake raises itself."""
+
+
+class ImageReadError(FreqFakeError, OSError):
+    """A picture cannot be read: missing, truncated, not a picture, or too large."""
+
+
+class ImageValueError(FreqFakeError, ValueError):
+    """An array is not a picture: wrong shape, data type or range of values."""
+
+
+class ModelFileError(FreqFakeError, ValueError):
+    """A file is not a freqfake model, is damaged, or comes from a newer version."""
+
+
+class TrainingError(FreqFakeError, ValueError):
+    """There is too little, or nothing, to train on."""
+
+
+class AdaptationError(FreqFakeError, ValueError):
+    """The unlabelled pictures do not allow the domain adaptation."""
+
+
+class SeparationWarning(UserWarning):
+    """The two Gaussians of a mixture are not two separate groups of pictures."""
+
+
+class AdaptationWarning(UserWarning):
+    """A domain adaptation is not to be trusted."""
+
+
+class UnreadableImageWarning(UserWarning):
+    """A picture was left out because it cannot be read."""
+
+
+class DatasetWarning(UserWarning):
+    """Real and generated training pictures can be told apart by their files alone."""

@@ -1,0 +1,226 @@
+"""From many pictures to a feature matrix: in batches, over processes, with nothing lost."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import joblib
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from tqdm import tqdm
+
+from .exceptions import FreqFakeError
+from .features import FEATURE_NAMES, asynchrony_features
+from .io import ImageFacts, ImageLike, PathLike, find_images, is_pil_image, read_any
+from .spectrum import Spectrum
+
+Inputs = PathLike | Iterable[ImageLike]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What came of one picture: features and facts, or the reason why there are none.
+
+    Attributes
+    ----------
+    path : str
+        The file, or ``<array 3>`` for the input at position 3 that is not a file.
+    features : ndarray of shape (6,) or None
+    facts : ImageFacts or None
+    error : str
+        Empty for a good picture.
+    """
+
+    path: str
+    features: npt.NDArray[np.float64] | None = None
+    facts: ImageFacts | None = None
+    error: str = ""
+
+
+def iter_features(
+    inputs: Inputs,
+    *,
+    spectrum: Spectrum = "log",
+    dtype: npt.DTypeLike = np.float32,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Iterator[Extraction]:
+    """Features of many pictures, one after the other as they get ready, in the order given.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths, arrays and PIL images
+        Folders and globs are expanded (:func:`freqfake.io.find_images`).
+    spectrum, dtype
+        See :func:`freqfake.asynchrony_features`.
+    n_jobs : int, optional
+        Number of processes, -1 for all cores; the default is one, or what
+        :func:`joblib.parallel_config` says.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Yields
+    ------
+    Extraction
+        One for each picture; one that cannot be read carries the reason.
+    """
+    items = list(_expand(inputs))
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
+    done = parallel(
+        joblib.delayed(_extract)(name, *_opened(image), spectrum, dtype) for name, image in items
+    )
+    yield from tqdm(done, total=len(items), unit="picture", disable=not progress)
+
+
+def extract_features(
+    inputs: Inputs,
+    *,
+    spectrum: Spectrum = "log",
+    dtype: npt.DTypeLike = np.float32,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Features of many pictures as a table.
+
+    Parameters
+    ----------
+    inputs, spectrum, dtype, n_jobs, progress
+        See :func:`iter_features`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each picture, columns ``path``, the six of
+        :data:`~freqfake.features.FEATURE_NAMES`, and ``error``: empty, or the reason why the
+        features are missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake import extract_features
+    >>> table = extract_features([np.zeros((8, 8, 3), np.uint8), "missing.png"])
+    >>> table[["path", "mean", "error"]]
+              path  mean                      error
+    0    <array 0>   0.0
+    1  missing.png   NaN  no such file: missing.png
+    """
+    done = iter_features(inputs, spectrum=spectrum, dtype=dtype, n_jobs=n_jobs, progress=progress)
+    return pd.DataFrame(
+        [feature_row(extraction) for extraction in done],
+        columns=["path", *FEATURE_NAMES, "error"],
+    )
+
+
+def feature_row(extraction: Extraction) -> dict[str, Any]:
+    """One row of the table of features."""
+    values = [np.nan] * len(FEATURE_NAMES) if extraction.features is None else extraction.features
+    numbers = dict(zip(FEATURE_NAMES, map(float, values), strict=True))
+    return {"path": extraction.path, **numbers, "error": extraction.error}
+
+
+class AsynchronyTransformer(TransformerMixin, BaseEstimator):
+    """Asynchrony features as the first step of a scikit-learn pipeline.
+
+    Parameters
+    ----------
+    spectrum : {"log", "modulus"}
+        See :func:`freqfake.asynchrony_features`.
+    n_jobs : int, optional
+        See :func:`iter_features`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake import AsynchronyTransformer
+    >>> images = [np.random.default_rng(i).random((16, 16, 3)) for i in range(3)]
+    >>> AsynchronyTransformer().fit_transform(images).shape
+    (3, 6)
+    """
+
+    def __init__(self, *, spectrum: Spectrum = "log", n_jobs: int | None = None) -> None:
+        self.spectrum = spectrum
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Sequence[ImageLike], y: Any = None) -> Self:
+        """Do nothing: there is nothing to learn."""
+        return self
+
+    def transform(self, X: Sequence[ImageLike]) -> npt.NDArray[np.float64]:
+        """Features of a sequence of paths, arrays or PIL images.
+
+        Returns
+        -------
+        ndarray of shape (n_pictures, 6)
+
+        Raises
+        ------
+        FreqFakeError
+            Some picture cannot be read: a row of a matrix cannot carry the reason. Use
+            :func:`extract_features` where that can happen.
+        """
+        parallel = joblib.Parallel(n_jobs=self.n_jobs)
+        return np.array(
+            parallel(
+                joblib.delayed(asynchrony_features)(image, spectrum=self.spectrum) for image in X
+            )
+        ).reshape(-1, len(FEATURE_NAMES))
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
+        """Names of the six features."""
+        return np.asarray(FEATURE_NAMES, dtype=object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.no_validation = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
+    """Name and picture of every input, files and folders looked up."""
+    if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
+        raise TypeError(
+            "`inputs` must be a path or a list of pictures; got one picture: use [image]"
+        )
+    if isinstance(inputs, (str, os.PathLike)):
+        inputs = [inputs]
+    for position, item in enumerate(inputs):
+        if isinstance(item, (str, os.PathLike)):
+            for path in find_images(item):
+                yield path, path
+        else:
+            yield f"<array {position}>", item
+
+
+def _opened(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
+    """Read a PIL image before it goes to another process, where its format would be lost."""
+    if not is_pil_image(image):
+        return image, None
+    try:
+        return read_any(image)
+    except FreqFakeError as error:
+        return error, None
+
+
+def _extract(
+    path: str,
+    image: ImageLike | FreqFakeError,
+    facts: ImageFacts | None,
+    spectrum: Spectrum,
+    dtype: npt.DTypeLike,
+) -> Extraction:
+    try:
+        if isinstance(image, FreqFakeError):
+            raise image
+        pixels, own_facts = read_any(image)
+        features = asynchrony_features(pixels, spectrum=spectrum, dtype=dtype)
+    except FreqFakeError as error:
+        return Extraction(path, error=str(error))
+    except MemoryError:
+        return Extraction(path, error="not enough memory for a picture of this size")
+    return Extraction(path, features, facts or own_facts)

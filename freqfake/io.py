@@ -1,0 +1,259 @@
+"""Finding and reading pictures, and the facts of their delivery.
+
+Nothing in a picture file is trusted: whatever Pillow raises on a broken one becomes an
+:class:`~freqfake.exceptions.ImageReadError` that says what is wrong.
+"""
+
+import glob
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from .exceptions import ImageReadError, ImageValueError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ImageLike = Any  # an array, a PIL image or a path
+PathLike = str | os.PathLike[str]
+
+_LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
+_LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
+_JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: what several phones and cameras write
+_SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the file itself says about a picture, before a pixel is looked at.
+
+    Attributes
+    ----------
+    width, height : int
+        In pixels, as stored (the EXIF orientation is not applied).
+    mode : str
+        Pillow's name of the pixel layout: "RGB", "L", "P", "CMYK", "I;16", ...
+    delivery : str
+        How the pixels were coded: "lossless", "JPEG 4:2:0", "JPEG 4:4:4", "lossy WEBP", or
+        the name of a format that may be either, such as "AVIF";
+        "pixels" for an array or a PIL image made in memory, whose coding nobody knows.
+    animated : bool
+        Whether there is more than one frame. The first one is read.
+    transparent : bool
+        Whether some pixel is not opaque. Colours are read as stored.
+    """
+
+    width: int
+    height: int
+    mode: str
+    delivery: str
+    animated: bool = False
+    transparent: bool = False
+
+
+def read_image(path: PathLike) -> tuple[npt.NDArray[Any], ImageFacts]:
+    """Read a picture file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Any format that Pillow reads.
+
+    Returns
+    -------
+    pixels : ndarray
+        uint8 of shape (n_rows, n_cols, 3); for grey pictures of shape (n_rows, n_cols), uint16
+        where the file has 16 bits, floating point where it has those.
+    facts : ImageFacts
+
+    Raises
+    ------
+    ImageReadError
+        With the reason: not found, empty, no picture, truncated, too many pixels.
+
+    Notes
+    -----
+    Palette colours are looked up, CMYK and other colour models are converted to RGB by Pillow's
+    plain formulas, transparency is left out, of several frames the first is taken. Pillow reads
+    16-bit colour as 8-bit. The EXIF orientation is not applied.
+    """
+    name = os.fspath(path)
+    try:
+        with Path(path).open("rb") as file:
+            return _read_open_file(file)
+    except FileNotFoundError:
+        raise ImageReadError(f"no such file: {name}") from None
+    except IsADirectoryError:
+        raise ImageReadError(f"a folder, not a picture: {name}") from None
+    except PermissionError:
+        raise ImageReadError(f"no permission to read: {name}") from None
+    except Exception as error:  # a broken file can make a decoder raise anything
+        raise ImageReadError(f"cannot read {name}: {_reason(path, error)}") from error
+
+
+def read_any(image: Any) -> tuple[npt.NDArray[Any], ImageFacts]:
+    """Pixels and facts of a path, a PIL image or an array."""
+    if isinstance(image, (str, os.PathLike)):
+        return read_image(image)
+    if is_pil_image(image):
+        try:
+            return _pixels(image), _facts(image, None)
+        except Exception as error:
+            raise ImageReadError(f"cannot read the PIL image: {error}") from error
+    try:
+        pixels = np.asarray(image)
+    except ValueError as error:
+        raise ImageValueError(f"`image` must be a path, a PIL image or an array: {error}") from None
+    height, width = pixels.shape[:2] if pixels.ndim >= 2 else (0, 0)
+    grey = pixels.ndim == 2 or pixels.shape[2:] == (1,)
+    return pixels, ImageFacts(width, height, "L" if grey else "RGB", "pixels")
+
+
+def load_pixels(image: Any) -> npt.NDArray[Any]:
+    """Pixels of a path, a PIL image or an array."""
+    return read_any(image)[0]
+
+
+def find_images(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
+    """Files named by paths, folders and globs, each once, in a fixed order.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        A file is taken as it is, whatever its name and whether it exists or not: reading it
+        tells. A folder is searched through for the file names of pictures and for files without
+        an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are expanded
+        where no file has that very name.
+
+    Yields
+    ------
+    str
+        Path of a file; a folder or glob in which nothing was found is yielded itself, so that it
+        is not passed over in silence.
+    """
+    seen: set[str] = set()
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        for found in _expand(os.fspath(path)):
+            if found not in seen:
+                seen.add(found)
+                yield found
+
+
+def _expand(path: str) -> list[str]:
+    if Path(path).is_dir():
+        return _search_folder(path) or [path]
+    if glob.has_magic(path) and not Path(path).exists():
+        matches = sorted(glob.glob(path, recursive=True))
+        nested = [_search_folder(m) if Path(m).is_dir() else [m] for m in matches]
+        return [file for files in nested for file in files] or [path]
+    return [path]
+
+
+def _search_folder(folder: str) -> list[str]:
+    from PIL import Image
+
+    endings = set(Image.registered_extensions()) | {""}
+    return sorted(
+        str(Path(root, name))
+        for root, _, names in os.walk(folder)
+        for name in names
+        if not name.startswith(".") and Path(name).suffix.lower() in endings
+    )
+
+
+def is_pil_image(image: Any) -> bool:
+    """Whether something is a PIL image, told without importing Pillow."""
+    return hasattr(image, "getbands") and hasattr(image, "convert")
+
+
+def _read_open_file(file: BinaryIO) -> tuple[npt.NDArray[Any], ImageFacts]:
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged metadata is no news about the pixels
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(file) as image:
+            return _pixels(image), _facts(image, file)
+
+
+def _pixels(image: "Image.Image") -> npt.NDArray[Any]:
+    if image.mode in ("RGB", "L", "F"):
+        return np.asarray(image)
+    if image.mode in ("LA", "La", "1"):
+        return np.asarray(image.convert("L"))
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        return _sixteen_bit(np.asarray(image))
+    return np.asarray(image.convert("RGB"))
+
+
+def _sixteen_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ValueError("integer pixels beyond 16 bits")
+    return pixels.astype(np.uint16)
+
+
+def _facts(image: "Image.Image", file: BinaryIO | None) -> ImageFacts:
+    jpeg = image.format in _JPEG_FORMATS
+    return ImageFacts(
+        width=image.width,
+        height=image.height,
+        mode=image.mode,
+        delivery=_delivery(image, file),
+        animated=not jpeg and bool(getattr(image, "is_animated", False)),
+        transparent=image.has_transparency_data and _some_transparent(image),
+    )
+
+
+def _some_transparent(image: "Image.Image") -> bool:
+    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    return bool(alpha.min() < 255)
+
+
+def _delivery(image: "Image.Image", file: BinaryIO | None) -> str:
+    if image.format is None:
+        return "pixels"
+    if image.format in _JPEG_FORMATS:
+        return _jpeg_delivery(image)
+    if image.format == "WEBP" and file is not None:
+        return "lossless" if _webp_is_lossless(file) else "lossy WEBP"
+    if image.format == "TIFF" and image.info.get("compression") in _LOSSY_TIFF:
+        return "lossy TIFF"
+    if image.format in _LOSSLESS_FORMATS:
+        return "lossless"
+    return image.format  # lossy or not: the format alone does not tell
+
+
+def _jpeg_delivery(image: "Image.Image") -> str:
+    from PIL import JpegImagePlugin
+
+    subsampling = _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image))
+    return f"JPEG {subsampling}" if subsampling else "JPEG"
+
+
+def _webp_is_lossless(file: BinaryIO) -> bool:
+    """Look for the chunk of a lossless still picture (RIFF container, WebP specification)."""
+    file.seek(12)  # "RIFF", size, "WEBP"
+    while len(header := file.read(8)) == 8:
+        if header[:4] in (b"VP8 ", b"VP8L", b"ANMF"):
+            return header[:4] == b"VP8L"
+        size = int.from_bytes(header[4:], "little")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    return False
+
+
+def _reason(path: PathLike, error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    if Path(path).stat().st_size == 0:
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture, or of a format that is not supported"
+    if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
+        return f"more than {Image.MAX_IMAGE_PIXELS} pixels"
+    return str(error) or type(error).__name__

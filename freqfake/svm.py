@@ -1,0 +1,96 @@
+"""The RBF support vector machine on the features."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class RBFSVMClassifier(ClassifierMixin, BaseEstimator):
+    """Standardised features and a support vector machine with a Gaussian kernel.
+
+    scikit-learn's :class:`~sklearn.svm.SVC` does the fitting. What it finds is kept as plain
+    arrays, so that a model can be stored and loaded without any code in its file.
+
+    Parameters
+    ----------
+    C : float
+        Penalty of a training picture on the wrong side.
+    gamma : float, optional
+        Of the kernel, ``exp(-gamma |x - x'|^2)`` between standardised features; 1 / n_features
+        by default.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    mean_, scale_ : ndarray of shape (n_features,)
+        Centre and width of the training features.
+    support_vectors_ : ndarray of shape (n_support, n_features)
+        Standardised.
+    dual_coef_ : ndarray of shape (n_support,)
+    intercept_, gamma_ : float
+    n_features_in_ : int
+
+    Notes
+    -----
+    Both classes weigh the same, whatever their numbers.
+
+    Examples
+    --------
+    >>> from freqfake import RBFSVMClassifier
+    >>> X = [[0.05, 0.10], [0.06, 0.09], [0.09, 0.20], [0.10, 0.22]]
+    >>> RBFSVMClassifier().fit(X, [0, 0, 1, 1]).predict([[0.055, 0.1], [0.1, 0.2]])
+    array([0, 1])
+    """
+
+    def __init__(self, *, C: float = 10.0, gamma: float | None = None) -> None:
+        self.C = C
+        self.gamma = gamma
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                "Only binary classification is supported: `y` must hold 2 classes; got "
+                f"{len(self.classes_)} class" + ("es" if len(self.classes_) > 1 else "")
+            )
+        self.gamma_ = 1 / X.shape[1] if self.gamma is None else self.gamma
+        scaler = StandardScaler().fit(X)
+        svc = SVC(C=self.C, gamma=self.gamma_, class_weight="balanced")
+        svc.fit(scaler.transform(X), labels)
+        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        self.support_vectors_ = svc.support_vectors_
+        self.dual_coef_ = svc.dual_coef_[0]
+        self.intercept_ = float(svc.intercept_[0])
+        return self
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Signed distance from the boundary in units of the margin, positive for ``classes_[1]``.
+
+        Returns
+        -------
+        ndarray of shape (n_pictures,)
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        kernel = rbf_kernel((X - self.mean_) / self.scale_, self.support_vectors_, self.gamma_)
+        return np.asarray(kernel @ self.dual_coef_ + self.intercept_)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Class of each picture, shape (n_pictures,)."""
+        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
