@@ -2,9 +2,9 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from .io import ImageFacts, PathLike
 from .metrics import detection_metrics
 from .persistence import load_state, save_state
 from .spectrum import Spectrum
+from .svm import RBFSVMClassifier
 
 SCORE_COLUMNS = ("path", "score", "p_fake", "verdict", "reason", "error")
 MIN_P_FAKE, MAX_P_REAL = 0.9, 0.1  # between them a picture is too close to call
@@ -94,6 +95,41 @@ class Detector:
         about = ", ".join(f"{key}={value!r}" for key, value in self.info.items())
         return f"<freqfake.Detector: {about}>"
 
+    @classmethod
+    def from_extractions(
+        cls,
+        real: Sequence[Extraction],
+        fake: Sequence[Extraction],
+        *,
+        spectrum: Spectrum = "log",
+        name: str = "",
+    ) -> Self:
+        """Train on pictures whose features are there already, see :func:`train_detector`."""
+        for part, side in ((real, "real"), (fake, "generated")):
+            if len(part) < _MIN_TRAINING:
+                raise TrainingError(
+                    f"at least {_MIN_TRAINING} readable {side} pictures are needed; got {len(part)}"
+                )
+        facts = [[_facts(extraction) for extraction in part] for part in (real, fake)]
+        _warn_of_different_files(*facts)
+        X = np.array([extraction.features for extraction in (*real, *fake)])
+        y = np.repeat([0, 1], [len(real), len(fake)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparationWarning)  # told when it matters: adapting
+            adapter = GaussianExpectationAdapter().fit(X, y)
+        return cls(
+            adapter,
+            LogisticCalibrator().fit(_held_out_scores(X, y), y),
+            TrainingDomain().fit(X, y, facts[0] + facts[1]),
+            spectrum=spectrum,
+            info={
+                "name": name,
+                "n_real": len(real),
+                "n_fake": len(fake),
+                "freqfake": __version__,
+            },
+        )
+
     def score(
         self, inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
     ) -> pd.DataFrame:
@@ -125,7 +161,7 @@ class Detector:
     ) -> Iterator[dict[str, Any]]:
         """Rows of :meth:`score`, one after the other as they get ready."""
         done = iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
-        return map(self._row, done)
+        return map(self.row, done)
 
     def evaluate(
         self,
@@ -157,7 +193,7 @@ class Detector:
         done = [
             _readable(iter_features(p, spectrum=self.spectrum, **options)) for p in (real, fake)
         ]
-        rows = [self._row(extraction) for part in done for extraction in part]
+        rows = [self.row(extraction) for part in done for extraction in part]
         y = np.repeat([0, 1], [len(part) for part in done])
         metrics = detection_metrics(y, [row["score"] for row in rows])
         unsure = [row["verdict"] == "inconclusive" for row in rows]
@@ -203,26 +239,30 @@ class Detector:
         SeparationWarning
             The two Gaussians of the pictures overlap.
         """
-        done = _readable(
-            iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
-        )
-        if len(done) < _MIN_TARGET:
+        done = iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
+        return self.adapt_to(_readable(done), expectations=expectations)
+
+    def adapt_to(
+        self, pictures: Sequence[Extraction], *, expectations: Expectations = "joint"
+    ) -> "Detector":
+        """Adapt to pictures whose features are there already, see :meth:`adapt`."""
+        if len(pictures) < _MIN_TARGET:
             raise AdaptationError(
-                f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(done)}"
+                f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(pictures)}"
             )
-        facts = [_facts(extraction) for extraction in done]
+        facts = [_facts(picture) for picture in pictures]
         _warn_of_subsampling(facts)
         adapter = copy.copy(self.adapter)
         if expectations != adapter.expectations:
             adapter.set_params(expectations=expectations)
             adapter.fit(adapter.source_, adapter.source_labels_)
-        keep = not _adapt_or_keep(adapter, np.array([e.features for e in done]))
+        keep = not _adapt_or_keep(adapter, np.array([p.features for p in pictures]))
         return Detector(
             self.adapter if keep else adapter,
             self.calibrator,
             self.domain.moved_to(facts, keep_sizes=keep),
             spectrum=self.spectrum,
-            info={**self.info, "adapted_to": len(done)},
+            info={**self.info, "adapted_to": len(pictures)},
         )
 
     def save(self, path: PathLike) -> None:
@@ -232,7 +272,8 @@ class Detector:
         """
         save_state(path, vars(self))
 
-    def _row(self, extraction: Extraction) -> dict[str, Any]:
+    def row(self, extraction: Extraction) -> dict[str, Any]:
+        """Row of :meth:`score` for a picture whose features are there already."""
         if extraction.features is None:
             values: tuple[Any, ...] = (np.nan, np.nan, "", "", extraction.error)
             return dict(zip(SCORE_COLUMNS, (extraction.path, *values), strict=True))
@@ -289,26 +330,7 @@ def train_detector(
     """
     options: dict[str, Any] = {"spectrum": spectrum, "n_jobs": n_jobs, "progress": progress}
     parts = [_readable(iter_features(inputs, **options)) for inputs in (real, fake)]
-    for part, side in zip(parts, ("real", "generated"), strict=True):
-        if len(part) < _MIN_TRAINING:
-            raise TrainingError(
-                f"at least {_MIN_TRAINING} readable {side} pictures are needed; got {len(part)}"
-            )
-    facts = [[_facts(extraction) for extraction in part] for part in parts]
-    _warn_of_different_files(*facts)
-    X = np.array([extraction.features for part in parts for extraction in part])
-    y = np.repeat([0, 1], [len(part) for part in parts])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)  # matters at an adaptation, told there
-        adapter = GaussianExpectationAdapter().fit(X, y)
-    info = {"name": name, "n_real": len(parts[0]), "n_fake": len(parts[1]), "freqfake": __version__}
-    return Detector(
-        adapter,
-        LogisticCalibrator().fit(_held_out_scores(adapter, X, y), y),
-        TrainingDomain().fit(X, y, [fact for part in facts for fact in part]),
-        spectrum=spectrum,
-        info=info,
-    )
+    return Detector.from_extractions(*parts, spectrum=spectrum, name=name)
 
 
 def load_detector(model: PathLike = "lewoo") -> Detector:
@@ -339,7 +361,7 @@ def load_detector(model: PathLike = "lewoo") -> Detector:
 def _from_state(state: dict[str, Any], name: str) -> Detector:
     try:
         detector = Detector(**state)
-        detector._row(Extraction("", np.full(6, 0.1), ImageFacts(64, 64, "RGB", "pixels")))
+        detector.row(Extraction("", np.full(6, 0.1), ImageFacts(64, 64, "RGB", "pixels")))
     except Exception as error:
         raise ModelFileError(f"{name} holds no working freqfake detector: {error}") from error
     return detector
@@ -376,10 +398,10 @@ def _facts(extraction: Extraction) -> ImageFacts:
 
 
 def _held_out_scores(
-    adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64], y: npt.NDArray[np.int64]
+    X: npt.NDArray[np.float64], y: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    scores = cross_val_predict(adapter.estimator_, X, y, cv=folds, method="decision_function")
+    scores = cross_val_predict(RBFSVMClassifier(), X, y, cv=folds, method="decision_function")
     return np.asarray(scores)
 
 
