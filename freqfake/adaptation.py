@@ -25,6 +25,7 @@ Expectations = Literal["joint", "per_feature", "moments"]
 
 _MIN_GAP = 1e-3  # standard deviations between the expectations of a feature
 _MAX_LEFT = 0.5  # share of the distance to the source that adaptation may leave
+_MAX_DISTANCE = 0.1  # to the source that adaptation may leave
 _N_STARTS = 10  # mixtures of the source that the target's start from
 _SAMPLE = 1000  # pictures that a distance is computed from
 
@@ -179,7 +180,7 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
     agrees_ : bool
         Whether the adaptation can be trusted: the target's expectations of every feature are
         in the same order as the source's, and the adaptation takes away at least half of the
-        distance.
+        distance and leaves at most 0.1.
     classes_ : ndarray of shape (2,)
     n_features_in_ : int
 
@@ -283,7 +284,7 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
         ]
         self.agrees_ = bool(
             (gaps[0] * gaps[1] > 0).all()
-            and self.distance_after_ <= _MAX_LEFT * self.distance_before_
+            and self.distance_after_ <= min(_MAX_LEFT * self.distance_before_, _MAX_DISTANCE)
         )
         if not self.agrees_:
             warnings.warn(
@@ -314,7 +315,8 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Class of each target picture, shape (n_pictures,)."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        called = (self.decision_function(X) > 0).astype(int)
+        return np.asarray(self.classes_[called])
 
     def _scaler(self) -> GaussianExpectationScaler:
         return GaussianExpectationScaler(

@@ -14,6 +14,7 @@ from .io import ImageFacts
 _SIZE_SLACK = 1.25  # how much smaller or larger than the training pictures still counts
 _USUAL_SHARE = 0.975  # of the training pictures, whose feature distance sets the limit
 _RIDGE = 1e-6  # share of the variance added to the diagonal, against singular covariances
+_EQUAL = 1e-4  # features below which the channels differ by rounding only
 _SAMPLE = 500  # training pictures whose feature distances are looked at
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
 _MODE_WORDS = {
@@ -138,7 +139,7 @@ def _about_pixels(facts: ImageFacts, features: npt.NDArray[np.float64]) -> str:
     if facts.mode not in _COLOUR_MODES:
         words = _MODE_WORDS.get(facts.mode, f"{facts.mode} pixels")
         return f"{words}: not the colours that the model knows"
-    if not features.any():
+    if np.abs(features).max() < _EQUAL:
         return "equal colour channels: there is nothing to compare"
     if facts.animated:
         return "several frames: only the first was read"

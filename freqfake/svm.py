@@ -88,7 +88,8 @@ class RBFSVMClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Class of each picture, shape (n_pictures,)."""
-        return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
+        called = (self.decision_function(X) > 0).astype(int)
+        return np.asarray(self.classes_[called])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

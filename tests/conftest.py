@@ -1,0 +1,45 @@
+"""Pictures to test with, made here or found where there are some."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def measuring_data() -> Path:
+    """The folder of measuring data; tests that need it are skipped without it."""
+    if not DATA.is_dir():
+        pytest.skip("no measuring data: set FREQFAKE_DATA to its folder")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    return ROOT / "tests" / "samples"
+
+
+def make_picture(seed: int, *, asynchrony: float, size: int = 64) -> np.ndarray:
+    """Correlated noise: the channels share a texture and differ by the asynchrony."""
+    rng = np.random.default_rng(seed)
+    texture = rng.normal(0, 30, (size, size, 1))
+    own = rng.normal(0, 30, (size, size, 3))
+    return np.clip(128 + texture + asynchrony * own, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def picture_folders(tmp_path_factory) -> Path:
+    """20 pictures of each kind, easily told apart, in the folders `real` and `fake`."""
+    root = tmp_path_factory.mktemp("pictures")
+    for side, asynchrony in (("real", 0.2), ("fake", 0.5)):
+        (root / side).mkdir()
+        for seed in range(20):
+            spread = asynchrony * (1 + 0.02 * seed)
+            image = make_picture(seed + (100 if side == "fake" else 0), asynchrony=spread)
+            Image.fromarray(image).save(root / side / f"{seed:02d}.png")
+    return root

@@ -1,0 +1,166 @@
+"""Reading pictures, and what their files say."""
+
+import numpy as np
+import pytest
+from conftest import make_picture
+from PIL import Image
+
+import freqfake
+from freqfake import ImageReadError, ImageValueError, asynchrony_features, find_images, read_image
+from freqfake.io import read_any
+
+PICTURE = Image.fromarray(make_picture(0, asynchrony=0.3))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "delivery"),
+    [
+        ("a.png", {}, "lossless"),
+        ("a.bmp", {}, "lossless"),
+        ("a.tif", {"compression": "tiff_lzw"}, "lossless"),
+        ("b.tif", {"compression": "jpeg"}, "lossy TIFF"),
+        ("a.webp", {"lossless": True}, "lossless"),
+        ("b.webp", {"lossless": True, "exif": Image.Exif()}, "lossless"),
+        ("c.webp", {"quality": 90}, "lossy WEBP"),
+        ("a.jpg", {"subsampling": 0}, "JPEG 4:4:4"),
+        ("b.jpg", {"subsampling": 1}, "JPEG 4:2:2"),
+        ("c.jpg", {"subsampling": 2}, "JPEG 4:2:0"),
+        ("a.gif", {}, "GIF"),
+    ],
+)
+def test_delivery(tmp_path, name, options, delivery):
+    PICTURE.save(tmp_path / name, **options)
+    facts = read_image(tmp_path / name)[1]
+    assert facts.delivery == delivery
+    assert (facts.width, facts.height) == (64, 64)
+
+
+def test_lossless_webp_with_metadata(tmp_path):
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    PICTURE.save(tmp_path / "a.webp", lossless=True, exif=exif)
+    assert b"VP8X" in (tmp_path / "a.webp").read_bytes()[:64]
+    assert read_image(tmp_path / "a.webp")[1].delivery == "lossless"
+
+
+def test_pixels_of_every_mode(tmp_path):
+    rgb = np.asarray(PICTURE)
+    transparent = PICTURE.copy()
+    transparent.putalpha(7)
+    ramp = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    pictures = {
+        "rgb.png": (PICTURE, rgb, "RGB"),
+        "alpha.png": (transparent, rgb, "RGBA"),
+        "grey.png": (PICTURE.convert("L"), np.asarray(PICTURE.convert("L")), "L"),
+        "sixteen.png": (Image.fromarray(ramp), ramp, "I;16"),
+        "bits.png": (PICTURE.convert("1"), np.asarray(PICTURE.convert("1")) * np.uint8(255), "1"),
+        "cmyk.tif": (PICTURE.convert("CMYK"), rgb, "CMYK"),
+        "float.tif": (Image.fromarray(np.float32(ramp / 4096)), np.float32(ramp / 4096), "F"),
+    }
+    for name, (picture, expected, mode) in pictures.items():
+        picture.save(tmp_path / name)
+        pixels, facts = read_image(tmp_path / name)
+        np.testing.assert_array_equal(pixels, expected, err_msg=name)
+        assert facts.mode == mode
+        assert facts.transparent == (name == "alpha.png")
+        assert np.isfinite(asynchrony_features(pixels)).all()
+
+
+def test_palette_colours_are_looked_up(tmp_path):
+    palette = PICTURE.quantize(16)
+    palette.save(tmp_path / "p.png")
+    pixels, facts = read_image(tmp_path / "p.png")
+    np.testing.assert_array_equal(pixels, np.asarray(palette.convert("RGB")))
+    assert facts.mode == "P"
+
+
+def test_first_frame_of_an_animation(tmp_path):
+    other = Image.fromarray(make_picture(1, asynchrony=0.3))
+    for name in ("a.gif", "a.png", "a.webp"):
+        PICTURE.save(tmp_path / name, save_all=True, append_images=[other], lossless=True)
+        pixels, facts = read_image(tmp_path / name)
+        assert facts.animated, name
+        assert np.abs(pixels.astype(int) - np.asarray(PICTURE)).mean() < 25, name
+
+
+def test_exif_orientation_changes_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter for showing
+    picture = PICTURE.crop((0, 0, 64, 48))
+    picture.save(tmp_path / "turned.png", exif=exif)
+    picture.save(tmp_path / "straight.png")
+    turned, straight = (read_image(tmp_path / f"{n}.png") for n in ("turned", "straight"))
+    assert turned[1] == straight[1]
+    np.testing.assert_array_equal(turned[0], straight[0])
+
+
+def test_unreadable_files_say_why(tmp_path, monkeypatch):
+    PICTURE.save(tmp_path / "whole.jpg")
+    data = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.png").write_text("no picture")
+    for name, reason in {
+        "cut.jpg": "truncated",
+        "empty.jpg": "the file is empty",
+        "text.png": "not a picture",
+        "missing.png": "no such file",
+        ".": "a folder",
+    }.items():
+        with pytest.raises(ImageReadError, match=reason):
+            read_image(tmp_path / name)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(ImageReadError, match="more than 1000 pixels"):
+        read_image(tmp_path / "whole.jpg")
+
+
+@pytest.mark.parametrize(
+    ("array", "reason"),
+    [
+        (np.zeros((4, 4, 2), np.uint8), "channels"),
+        (np.zeros((2, 4, 4, 3), np.uint8), "shape"),
+        (np.zeros(5, np.uint8), "shape"),
+        (np.uint8(3), "shape"),
+        (np.zeros((0, 4, 3), np.uint8), "at least one pixel"),
+        (np.zeros((4, 4, 3), np.int64), "int64"),
+        (np.zeros((4, 4, 3), bool), "bool"),
+        (np.full((4, 4, 3), 255.0), "divide by 255"),
+        (np.full((4, 4, 3), -0.1), "must lie in"),
+        (np.full((4, 4, 3), np.nan), "finite"),
+        ([[1, 2], [3]], "array"),
+    ],
+)
+def test_arrays_that_are_no_pictures(array, reason):
+    with pytest.raises(ImageValueError, match=reason) as caught:
+        asynchrony_features(array)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_pil_images_keep_what_is_known_of_their_file(tmp_path):
+    PICTURE.save(tmp_path / "a.jpg", subsampling=2)
+    assert read_any(Image.open(tmp_path / "a.jpg"))[1].delivery == "JPEG 4:2:0"
+    assert read_any(PICTURE)[1].delivery == "pixels"
+    assert read_any(np.asarray(PICTURE))[1].delivery == "pixels"
+
+
+def test_find_images(tmp_path):
+    names = ["b/2.PNG", "b/1.jpg", "b/deep/x.webp", "b/no_ending", "b/notes.txt", "b/.hidden.png"]
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd[1].png").touch()
+    folder = str(tmp_path / "b")
+    found = [f"{folder}/{n}" for n in ("1.jpg", "2.PNG", "deep/x.webp", "no_ending")]
+    assert list(find_images(folder)) == found
+    assert list(find_images([f"{folder}/2.PNG", folder])) == [found[1], found[0], *found[2:]]
+    assert list(find_images(f"{folder}/*.PNG")) == [found[1]]
+    assert list(find_images(f"{tmp_path}/*/deep")) == [found[2]]
+    for single in ("b/notes.txt", "odd[1].png", "missing.png", "empty", "no*match"):
+        assert list(find_images(tmp_path / single)) == [str(tmp_path / single)]
+
+
+def test_errors_are_also_builtin_errors():
+    assert issubclass(freqfake.ImageReadError, OSError)
+    assert issubclass(freqfake.ModelFileError, ValueError)
