@@ -56,7 +56,8 @@ def _features(args: argparse.Namespace) -> int:
     from .features import FEATURE_NAMES
 
     paths = _paths(args.paths)
-    done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=_show_bar(paths))
+    bar = _show_bar(paths, rows_to_stdout=args.out is None)
+    done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=bar)
     columns = ["path", *FEATURE_NAMES, "error"]
     return _write(map(feature_row, done), columns, args.out, "csv")
 
@@ -65,7 +66,8 @@ def _score(args: argparse.Namespace) -> int:
     from .detector import SCORE_COLUMNS, load_detector
 
     paths = _paths(args.paths)
-    rows = load_detector(args.model).iter_scores(paths, n_jobs=args.jobs, progress=_show_bar(paths))
+    bar = _show_bar(paths, rows_to_stdout=args.out is None)
+    rows = load_detector(args.model).iter_scores(paths, n_jobs=args.jobs, progress=bar)
     return _write(rows, SCORE_COLUMNS, args.out, args.format)
 
 
@@ -204,8 +206,10 @@ def _paths(arguments: Iterable[str]) -> list[str]:
     return list(find_images(arguments))
 
 
-def _show_bar(paths: Sequence[str]) -> bool:
-    return sys.stderr.isatty() and len(paths) >= _BAR_FROM
+def _show_bar(paths: Sequence[str], *, rows_to_stdout: bool = False) -> bool:
+    """Only where somebody watches, and rows do not run over the same screen."""
+    on_screen = rows_to_stdout and sys.stdout.isatty()
+    return sys.stderr.isatty() and not on_screen and len(paths) >= _BAR_FROM
 
 
 def _check_folder(path: str) -> None:
