@@ -18,10 +18,10 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from freqfake import GaussianExpectationAdapter, RBFSVMClassifier, asynchrony_features, find_images
-from freqfake.detector import Detector
 from freqfake.exceptions import AdaptationError
 from freqfake.extraction import Extraction
 from freqfake.io import read_any
+from freqfake.training import train_on_extractions
 
 N_PER_SIDE, N_TRAIN, N_SPLITS = 70, 40, 10
 
@@ -82,11 +82,11 @@ def measure(source: list[Extraction], target: list[Extraction]) -> dict[str, flo
     for name, options in METHODS.items():
         adapter = GaussianExpectationAdapter(**options).fit(X, y, X_target=X_target)
         result[name] = balanced_accuracy_score(y_target, adapter.predict(X_target))
-    detector = Detector.from_extractions(source[: len(source) // 2], source[len(source) // 2 :])
+    detector = train_on_extractions(source[: len(source) // 2], source[len(source) // 2 :])
     try:
         adapted = detector.adapt_to(target)
-        predicted = adapted.adapter.predict(X_target)
-        kept = adapted.adapter is detector.adapter
+        predicted = adapted.classifier.predict(X_target)
+        kept = adapted.classifier is detector.classifier
     except AdaptationError:
         return {**result, "refused": 1.0}
     result["freqfake adapt"] = balanced_accuracy_score(y_target, predicted)

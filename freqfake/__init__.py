@@ -12,26 +12,32 @@ from .exceptions import (
     ImageReadError,
     ImageValueError,
     ModelFileError,
+    OperatingPointError,
     SeparationWarning,
     TrainingError,
     UnreadableImageWarning,
 )
 from .features import FEATURE_NAMES, asynchrony_features
 from .io import find_images, read_image
+from .rich import rich_feature_names, rich_features
 from .spectrum import channel_spectra, full_plane
 
 if TYPE_CHECKING:
     from .adaptation import GaussianExpectationAdapter, GaussianExpectationScaler
-    from .detector import Detector, load_detector, train_detector
+    from .audit import Audit, audit_files
+    from .detector import Detector, load_detector
     from .extraction import AsynchronyTransformer, extract_features, iter_features
+    from .linear import StandardizedRidgeClassifier
     from .mixture import RealFakeMixture
     from .svm import RBFSVMClassifier
+    from .training import train_detector
 
 __all__ = [
     "FEATURE_NAMES",
     "AdaptationError",
     "AdaptationWarning",
     "AsynchronyTransformer",
+    "Audit",
     "DatasetWarning",
     "Detector",
     "FreqFakeError",
@@ -40,13 +46,16 @@ __all__ = [
     "ImageReadError",
     "ImageValueError",
     "ModelFileError",
+    "OperatingPointError",
     "RBFSVMClassifier",
     "RealFakeMixture",
     "SeparationWarning",
+    "StandardizedRidgeClassifier",
     "TrainingError",
     "UnreadableImageWarning",
     "__version__",
     "asynchrony_features",
+    "audit_files",
     "channel_spectra",
     "extract_features",
     "find_images",
@@ -54,6 +63,8 @@ __all__ = [
     "iter_features",
     "load_detector",
     "read_image",
+    "rich_feature_names",
+    "rich_features",
     "train_detector",
 ]
 
@@ -61,15 +72,18 @@ __all__ = [
 # features does not wait for them.
 _LATE = {
     "AsynchronyTransformer": "extraction",
+    "Audit": "audit",
     "Detector": "detector",
     "GaussianExpectationAdapter": "adaptation",
     "GaussianExpectationScaler": "adaptation",
     "RBFSVMClassifier": "svm",
     "RealFakeMixture": "mixture",
+    "audit_files": "audit",
     "extract_features": "extraction",
     "iter_features": "extraction",
     "load_detector": "detector",
-    "train_detector": "detector",
+    "StandardizedRidgeClassifier": "linear",
+    "train_detector": "training",
 }
 
 

@@ -1,39 +1,208 @@
-"""From the score of a classifier to a probability."""
+"""From a score to a likelihood ratio, and to a threshold that holds what it promises.
+
+A score is not evidence until it is calibrated: how much more probable is it if the picture was
+generated than if it is real? Likelihood ratios are given as logarithms to base 10, positive for
+fake.
+"""
 
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logit
+from scipy.stats import binomtest
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
+from .exceptions import OperatingPointError
 
-class LogisticCalibrator(BaseEstimator):
-    """Logistic curve through the scores of pictures that the classifier was not fitted to.
+CONFIDENCE = 0.95  # of the upper bound of a false-alarm rate, one-sided
 
-    The curve is 0.5 at a score of 0, so a score and its probability lie on the same side.
+_LN10 = np.log(10)
+_STEP = 0.01  # of the bounds, in log10
+# ENFSI guideline for evaluative reporting in forensic science (2015), from log10 LR on
+_VERBAL = (
+    (6.0, "extremely strong support"),
+    (4.0, "very strong support"),
+    (3.0, "strong support"),
+    (2.0, "moderately strong support"),
+    (1.0, "moderate support"),
+    (np.log10(2.0), "weak support"),
+)
+
+
+class LikelihoodRatioCalibrator(BaseEstimator):
+    """Logistic calibration of scores, bounded by what the data support.
 
     Attributes
     ----------
     slope_ : float
-        Log odds (natural logarithm) for each unit of the score.
+        log10 LR for each unit of the score. At the score 0 the LR is 1.
+    lower_bound_, upper_bound_ : float
+        Empirical bounds of the log10 LR, see :func:`empirical_bounds`.
 
     Examples
     --------
-    >>> from freqfake.calibration import LogisticCalibrator
-    >>> calibrator = LogisticCalibrator().fit([-2, -1, 1, 2, -1, 1], [0, 0, 1, 1, 1, 0])
-    >>> float(calibrator.predict([0.0])[0])
-    0.5
+    >>> import numpy as np
+    >>> from freqfake.calibration import LikelihoodRatioCalibrator
+    >>> y = np.repeat([0, 1], 500)
+    >>> scores = np.random.default_rng(0).normal(2.0 * y - 1)
+    >>> calibrator = LikelihoodRatioCalibrator().fit(scores, y)
+    >>> calibrator.predict([-100.0, 0.0, 1.0, 100.0]).round(1)
+    array([-1.7,  0. ,  0.9,  1.5])
     """
 
     def fit(self, scores: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Fit to `scores`, shape (n_pictures,), and labels `y`, 1 for fake and 0 for real."""
+        """Fit to scores of pictures that the classifier was not fitted to.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_pictures,)
+        y : array-like of shape (n_pictures,)
+            1 for fake, 0 for real. Their shares do not matter.
+        """
+        scores, y = np.asarray(scores, float), np.asarray(y)
         regression = LogisticRegression(fit_intercept=False, class_weight="balanced")
-        regression.fit(np.reshape(scores, (-1, 1)), y)
-        self.slope_ = float(regression.coef_[0, 0])
+        regression.fit(scores.reshape(-1, 1), y)
+        self.slope_ = float(regression.coef_[0, 0] / _LN10)
+        self.lower_bound_, self.upper_bound_ = empirical_bounds(self.slope_ * scores, y)
         return self
 
     def predict(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Probability of fake, if real and fake are equally likely beforehand."""
-        return np.asarray(expit(self.slope_ * np.asarray(scores)))
+        """Bounded log10 likelihood ratios of scores."""
+        llrs = self.slope_ * np.asarray(scores, float)
+        return np.asarray(np.clip(llrs, self.lower_bound_, self.upper_bound_))
+
+
+def empirical_bounds(llrs: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
+    r"""Empirical lower and upper bound of likelihood ratios (ELUB).
+
+    Beyond them a system is a guess: with one more misleading picture on either side, it would
+    be better to always say LR = 1. For a threshold :math:`t` the expected cost of the system,
+    :math:`P(LR \le t | fake) + t P(LR > t | real)`, is compared with that of saying 1,
+    :math:`\min(1, t)` (the normalised Bayes error rate of [1]_).
+
+    Parameters
+    ----------
+    llrs : array-like of shape (n_pictures,)
+        log10 likelihood ratios.
+    y : array-like of shape (n_pictures,)
+        1 for fake, 0 for real.
+
+    Returns
+    -------
+    tuple of float
+        At most 0 and at least 0.
+
+    References
+    ----------
+    .. [1] P. Vergeer et al., "Numerical likelihood ratios outputted by LR systems are often
+       based on extrapolation: when to stop extrapolating?", Science & Justice 56 (2016).
+
+    Examples
+    --------
+    >>> from freqfake.calibration import empirical_bounds
+    >>> low, high = empirical_bounds([-5.0] * 99 + [5.0] * 99, [0] * 99 + [1] * 99)
+    >>> round(low, 2), round(high, 2)
+    (-1.99, 1.99)
+    """
+    llrs, y = np.asarray(llrs, float), np.asarray(y)
+    fake, real = np.sort(llrs[y == 1]), np.sort(llrs[y == 0])
+    low = -np.log10(len(fake) + 1)
+    high = np.log10(len(real) + 1)
+    below = _supported(-np.arange(0, -low + _STEP, _STEP), fake, real)
+    above = _supported(np.arange(0, high + _STEP, _STEP), fake, real)
+    return max(below, low, min(0.0, llrs.min())), min(above, high, max(0.0, llrs.max()))
+
+
+def _supported(
+    thresholds: npt.NDArray[np.float64],
+    fake: npt.NDArray[np.float64],
+    real: npt.NDArray[np.float64],
+) -> float:
+    """Last threshold, starting from 0, up to which the system is worth its cost."""
+    missed = (np.searchsorted(fake, thresholds, side="right") + 1) / (len(fake) + 1)
+    accused = (len(real) - np.searchsorted(real, thresholds, side="right") + 1) / (len(real) + 1)
+    odds = 10**thresholds
+    too_dear = missed + odds * accused > np.minimum(1, odds)
+    if not too_dear.any():
+        return float(thresholds[-1])
+    return float(thresholds[max(int(np.argmax(too_dear)) - 1, 0)])
+
+
+def posterior(llr: npt.ArrayLike, prior: float = 0.5) -> npt.NDArray[np.float64]:
+    """Probability of fake from a log10 likelihood ratio and a prior probability.
+
+    Examples
+    --------
+    >>> from freqfake.calibration import posterior
+    >>> float(posterior(1.0).round(3)), float(posterior(1.0, prior=0.01).round(3))
+    (0.909, 0.092)
+    """
+    return np.asarray(expit(_LN10 * np.asarray(llr, float) + logit(prior)))
+
+
+def verbal_equivalent(llr: float) -> str:
+    """Say a log10 likelihood ratio in the words of the ENFSI guideline (2015).
+
+    Examples
+    --------
+    >>> from freqfake.calibration import verbal_equivalent
+    >>> verbal_equivalent(2.3)
+    'moderately strong support for a generated picture'
+    >>> verbal_equivalent(-0.1)
+    'no support for either side'
+    """
+    for limit, words in _VERBAL:
+        if abs(llr) >= limit:
+            return f"{words} for a {'generated' if llr > 0 else 'real'} picture"
+    return "no support for either side"
+
+
+def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
+    """Smallest threshold whose false-alarm rate surely stays under a limit.
+
+    Parameters
+    ----------
+    real_scores : array-like of shape (n_real,)
+        Scores of real pictures that the classifier was not fitted to, one for each independent
+        picture.
+    max_fpr : float
+        Largest rate of real pictures called fake, in (0, 1).
+
+    Returns
+    -------
+    float
+        Pictures with a score above it are called fake. The one-sided 95 % Clopper-Pearson bound
+        of the rate of real pictures above it is at most `max_fpr`.
+
+    Raises
+    ------
+    OperatingPointError
+        There are too few real pictures to support such a rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.calibration import false_alarm_threshold
+    >>> false_alarm_threshold(np.arange(1000.0), 0.01)
+    995.0
+    """
+    if not 0 < max_fpr < 1:
+        raise ValueError(f"`max_fpr` must lie between 0 and 1; got {max_fpr}")
+    ordered = np.sort(np.asarray(real_scores, float))[::-1]
+    allowed = -1
+    while allowed + 1 < len(ordered) and _upper_bound(allowed + 1, len(ordered)) <= max_fpr:
+        allowed += 1
+    if allowed < 0:
+        raise OperatingPointError(
+            f"{len(ordered)} held-out real pictures support a false-alarm rate of "
+            f"{_upper_bound(0, len(ordered)):.3g} at best; asked for {max_fpr:g}"
+        )
+    return float(ordered[allowed])
+
+
+def _upper_bound(n_alarms: int, n_real: int) -> float:
+    """One-sided Clopper-Pearson bound of a rate."""
+    interval = binomtest(n_alarms, n_real, alternative="less").proportion_ci(CONFIDENCE, "exact")
+    return float(interval.high)

@@ -1,12 +1,13 @@
 """The command line: each command calls the public functions and writes what they return.
 
 Data go to stdout or ``--out``, messages to stderr. Exit status: 0; 1 when some input could not
-be read; 2 for wrong use.
+be read, or an audit fails; 2 for wrong use.
 """
 
 import argparse
 import contextlib
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -67,18 +68,21 @@ def _score(args: argparse.Namespace) -> int:
 
     paths = _paths(args.paths)
     bar = _show_bar(paths, rows_to_stdout=args.out is None)
-    rows = load_detector(args.model).iter_scores(paths, n_jobs=args.jobs, progress=bar)
+    rows = load_detector(args.model).iter_scores(
+        paths, max_fpr=args.max_fpr, prior=args.prior, n_jobs=args.jobs, progress=bar
+    )
     return _write(rows, SCORE_COLUMNS, args.out, args.format)
 
 
 def _train(args: argparse.Namespace) -> int:
-    from .detector import train_detector
+    from .training import train_detector
 
     _check_folder(args.out)
     real, fake = _paths(args.real), _paths(args.fake)
     detector = train_detector(
         real,
         fake,
+        features=args.features,
         spectrum=args.spectrum,
         name=Path(args.out).stem,
         n_jobs=args.jobs,
@@ -120,13 +124,26 @@ def _evaluate(args: argparse.Namespace) -> int:
     return OK
 
 
+def _audit(args: argparse.Namespace) -> int:
+    from .audit import audit_files
+
+    audit = audit_files(_paths(args.real), _paths(args.fake))
+    for reason in audit.errors.values():
+        _tell(f"warning: left out: {reason}")
+    if args.json:
+        print(json.dumps({**dataclasses.asdict(audit), "passed": audit.passed}, indent=2))
+    else:
+        print(audit)
+    return OK if audit.passed and not audit.errors else SOME_UNREADABLE
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="freqfake",
         description="Was this face made by a GAN? Scores pictures by the Fourier spectra of their "
         "colour channels.",
         epilog="Exit status: 0; 1 when some input could not be read (the others are done all the "
-        "same); 2 for wrong use.",
+        "same) or an audit fails; 2 for wrong use.",
     )
     parser.add_argument("--version", action="version", version=f"freqfake {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -140,10 +157,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_paths(score)
     _add_model(score)
     score.add_argument("--out", metavar="F", help="write there instead of to stdout")
+    score.add_argument(
+        "--max-fpr",
+        type=float,
+        metavar="R",
+        help="call fake only what lies beyond the score that real pictures exceed at a rate "
+        "surely below R",
+    )
+    score.add_argument(
+        "--prior", type=float, default=0.5, help="probability of fake beforehand (default: 0.5)"
+    )
     score.add_argument("--format", choices=("csv", "jsonl"), default="csv")
 
     train = _command(commands, "train", _train, "train a model on real and generated pictures")
     _add_labelled(train)
+    train.add_argument(
+        "--features",
+        choices=("asynchrony", "rich"),
+        default="asynchrony",
+        help="the six of the paper, for full-size lossless originals (default); or the rich "
+        "features, trained on delivered copies too",
+    )
     _add_spectrum(train)
     train.add_argument("--out", metavar="M", required=True, help="model file to write")
 
@@ -162,6 +196,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(evaluate)
     _add_labelled(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+
+    audit = _command(commands, "audit", _audit, "tell whether files alone separate real from fake")
+    _add_labelled(audit)
+    audit.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 

@@ -1,49 +1,59 @@
 """The whole detector: pictures in, scores and verdicts out."""
 
 import copy
+import functools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from ._version import __version__
 from .adaptation import Expectations, GaussianExpectationAdapter
-from .calibration import LogisticCalibrator
+from .calibration import (
+    LikelihoodRatioCalibrator,
+    false_alarm_threshold,
+    posterior,
+    verbal_equivalent,
+)
+from .delivery import reencoded
 from .domain import SUBSAMPLED, TrainingDomain
 from .exceptions import (
     AdaptationError,
     AdaptationWarning,
-    DatasetWarning,
     ModelFileError,
     SeparationWarning,
-    TrainingError,
     UnreadableImageWarning,
 )
-from .extraction import Extraction, Inputs, iter_features
-from .io import ImageFacts, PathLike
+from .extraction import (
+    Extraction,
+    FeatureSet,
+    Inputs,
+    extract,
+    feature_function,
+    iter_features,
+    map_pictures,
+)
+from .io import ImageFacts, PathLike, read_bytes, to_pil
+from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
 from .persistence import load_state, save_state
 from .spectrum import Spectrum
-from .svm import RBFSVMClassifier
 
 SCORE_COLUMNS = ("path", "score", "p_fake", "verdict", "reason", "error")
-MIN_P_FAKE, MAX_P_REAL = 0.9, 0.1  # between them a picture is too close to call
+MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
 
-_MIN_TRAINING = 10  # pictures of either class
 _MIN_TARGET = 30  # unlabelled pictures for an adaptation
 _NEAR = 0.07  # energy coefficient below which a target needs no adaptation
-_REASONS = {
-    "fake": (
-        "the colour channels' spectra disagree as in the generated training pictures; a real "
-        "picture that never was a 4:2:0 JPEG can look like this too"
+_CAVEATS = {
+    ("asynchrony", "fake"): (
+        "; the colour channels' spectra disagree as in the generated training pictures, but a "
+        "real picture that never was a 4:2:0 JPEG can look like this too"
     ),
-    "real": (
-        "the colour channels' spectra agree as in the real training pictures; a generated "
+    ("asynchrony", "real"): (
+        "; the colour channels' spectra agree as in the real training pictures, but a generated "
         "picture that once was a 4:2:0 JPEG looks like this too"
     ),
 }
@@ -52,16 +62,19 @@ _REASONS = {
 class Detector:
     """A trained detector.
 
-    Made by :func:`train_detector` or :func:`load_detector`, not by hand.
+    Made by :func:`freqfake.train_detector` or :func:`load_detector`, not by hand.
 
     Attributes
     ----------
-    adapter : GaussianExpectationAdapter
-        The classifier.
-    calibrator : LogisticCalibrator
-        From its scores to probabilities.
+    classifier : GaussianExpectationAdapter or StandardizedRidgeClassifier
+        The first for the six asynchrony features, the second for the rich ones.
+    calibrator : LikelihoodRatioCalibrator
+        From scores to likelihood ratios.
     domain : TrainingDomain
         What it can speak about.
+    held_out : ndarray of shape (n_real,)
+        Scores of real pictures by classifiers that were not fitted to them, one for each.
+    features : {"asynchrony", "rich"}
     spectrum : {"log", "modulus"}
     info : dict
         What it was trained on, in plain values.
@@ -78,16 +91,20 @@ class Detector:
 
     def __init__(
         self,
-        adapter: GaussianExpectationAdapter,
-        calibrator: LogisticCalibrator,
+        classifier: GaussianExpectationAdapter | StandardizedRidgeClassifier,
+        calibrator: LikelihoodRatioCalibrator,
         domain: TrainingDomain,
+        held_out: npt.NDArray[np.float64],
         *,
+        features: FeatureSet = "asynchrony",
         spectrum: Spectrum = "log",
         info: dict[str, Any] | None = None,
     ) -> None:
-        self.adapter = adapter
+        self.classifier = classifier
         self.calibrator = calibrator
         self.domain = domain
+        self.held_out = held_out
+        self.features = features
         self.spectrum = spectrum
         self.info = info or {}
 
@@ -95,43 +112,14 @@ class Detector:
         about = ", ".join(f"{key}={value!r}" for key, value in self.info.items())
         return f"<freqfake.Detector: {about}>"
 
-    @classmethod
-    def from_extractions(
-        cls,
-        real: Sequence[Extraction],
-        fake: Sequence[Extraction],
-        *,
-        spectrum: Spectrum = "log",
-        name: str = "",
-    ) -> Self:
-        """Train on pictures whose features are there already, see :func:`train_detector`."""
-        for part, side in ((real, "real"), (fake, "generated")):
-            if len(part) < _MIN_TRAINING:
-                raise TrainingError(
-                    f"at least {_MIN_TRAINING} readable {side} pictures are needed; got {len(part)}"
-                )
-        facts = [[_facts(extraction) for extraction in part] for part in (real, fake)]
-        _warn_of_different_files(*facts)
-        X = np.array([extraction.features for extraction in (*real, *fake)])
-        y = np.repeat([0, 1], [len(real), len(fake)])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparationWarning)  # told when it matters: adapting
-            adapter = GaussianExpectationAdapter().fit(X, y)
-        return cls(
-            adapter,
-            LogisticCalibrator().fit(_held_out_scores(X, y), y),
-            TrainingDomain().fit(X, y, facts[0] + facts[1]),
-            spectrum=spectrum,
-            info={
-                "name": name,
-                "n_real": len(real),
-                "n_fake": len(fake),
-                "freqfake": __version__,
-            },
-        )
-
     def score(
-        self, inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
+        self,
+        inputs: Inputs,
+        *,
+        max_fpr: float | None = None,
+        prior: float = 0.5,
+        n_jobs: int | None = None,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Score pictures.
 
@@ -139,6 +127,10 @@ class Detector:
         ----------
         inputs, n_jobs, progress
             See :func:`freqfake.iter_features`.
+        max_fpr : float, optional
+            Largest rate of real pictures called fake, see :meth:`threshold`.
+        prior : float
+            Probability of fake before the picture was looked at.
 
         Returns
         -------
@@ -147,21 +139,53 @@ class Detector:
 
             - ``path``;
             - ``score``: decision value of the classifier, not calibrated, positive for fake;
-            - ``p_fake``: probability of fake if real and fake are equally likely beforehand;
-              0.5, which is to say no evidence, for a picture that the model cannot speak about;
+            - ``p_fake``: probability of fake; the prior, which is to say no evidence, for a
+              picture that the model cannot speak about;
             - ``verdict``: ``real``, ``fake`` or ``inconclusive``; empty where nothing was read;
             - ``reason``: for the verdict, in words;
             - ``error``: empty, or why the picture cannot be read.
+
+        Raises
+        ------
+        OperatingPointError
+            The held-out pictures of the model cannot support `max_fpr`.
         """
-        rows = self.iter_scores(inputs, n_jobs=n_jobs, progress=progress)
+        rows = self.iter_scores(
+            inputs, max_fpr=max_fpr, prior=prior, n_jobs=n_jobs, progress=progress
+        )
         return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
 
     def iter_scores(
-        self, inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
+        self,
+        inputs: Inputs,
+        *,
+        max_fpr: float | None = None,
+        prior: float = 0.5,
+        n_jobs: int | None = None,
+        progress: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Rows of :meth:`score`, one after the other as they get ready."""
-        done = iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
-        return map(self.row, done)
+        if not 0 < prior < 1:
+            raise ValueError(f"`prior` must lie between 0 and 1; got {prior}")
+        job = functools.partial(_score_picture, self, self.threshold(max_fpr), prior)
+        return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
+
+    def threshold(self, max_fpr: float | None) -> float:
+        """Score that a picture called fake exceeds, so that real ones rarely are.
+
+        Parameters
+        ----------
+        max_fpr : float or None
+            Largest rate of real pictures called fake: the one-sided 95 % Clopper-Pearson bound
+            of the rate among the held-out real pictures stays under it. None asks for no
+            threshold beside the likelihood ratio of 10 that every verdict needs.
+
+        Raises
+        ------
+        OperatingPointError
+            There are too few held-out real pictures to support such a rate.
+        """
+        return -np.inf if max_fpr is None else false_alarm_threshold(self.held_out, max_fpr)
 
     def evaluate(
         self,
@@ -189,10 +213,9 @@ class Detector:
         UnreadableImageWarning
             For each picture that cannot be read.
         """
-        options: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
-        done = [
-            _readable(iter_features(p, spectrum=self.spectrum, **options)) for p in (real, fake)
-        ]
+        options: dict[str, Any] = {"features": self.features, "spectrum": self.spectrum}
+        options |= {"n_jobs": n_jobs, "progress": progress}
+        done = [readable(iter_features(pictures, **options)) for pictures in (real, fake)]
         rows = [self.row(extraction) for part in done for extraction in part]
         y = np.repeat([0, 1], [len(part) for part in done])
         metrics = detection_metrics(y, [row["score"] for row in rows])
@@ -239,31 +262,39 @@ class Detector:
         SeparationWarning
             The two Gaussians of the pictures overlap.
         """
+        self._check_adaptable()
         done = iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
-        return self.adapt_to(_readable(done), expectations=expectations)
+        return self.adapt_to(readable(done), expectations=expectations)
 
     def adapt_to(
         self, pictures: Sequence[Extraction], *, expectations: Expectations = "joint"
     ) -> "Detector":
         """Adapt to pictures whose features are there already, see :meth:`adapt`."""
+        adapter = copy.copy(self._check_adaptable())
         if len(pictures) < _MIN_TARGET:
             raise AdaptationError(
                 f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(pictures)}"
             )
-        facts = [_facts(picture) for picture in pictures]
+        facts = [known_facts(picture) for picture in pictures]
         _warn_of_subsampling(facts)
-        adapter = copy.copy(self.adapter)
         if expectations != adapter.expectations:
             adapter.set_params(expectations=expectations)
             adapter.fit(adapter.source_, adapter.source_labels_)
-        keep = not _adapt_or_keep(adapter, np.array([p.features for p in pictures]))
-        return Detector(
-            self.adapter if keep else adapter,
-            self.calibrator,
-            self.domain.moved_to(facts, keep_sizes=keep),
-            spectrum=self.spectrum,
-            info={**self.info, "adapted_to": len(pictures)},
-        )
+        adapted = _adapt_or_keep(adapter, np.array([p.features for p in pictures]))
+        changed = copy.copy(self)
+        changed.domain = self.domain.moved_to(facts, keep_sizes=not adapted)
+        changed.info = {**self.info, "adapted_to": len(pictures)}
+        if adapted:
+            changed.classifier = adapter
+        return changed
+
+    def _check_adaptable(self) -> GaussianExpectationAdapter:
+        if not isinstance(self.classifier, GaussianExpectationAdapter):
+            raise AdaptationError(
+                "only a model of the six asynchrony features can be adapted; this one has the "
+                f"{self.features} features, which were trained on delivered copies instead"
+            )
+        return self.classifier
 
     def save(self, path: PathLike) -> None:
         """Write the detector to a file that :func:`load_detector` reads.
@@ -272,65 +303,31 @@ class Detector:
         """
         save_state(path, vars(self))
 
-    def row(self, extraction: Extraction) -> dict[str, Any]:
+    def row(
+        self, extraction: Extraction, *, threshold: float = -np.inf, prior: float = 0.5
+    ) -> dict[str, Any]:
         """Row of :meth:`score` for a picture whose features are there already."""
         if extraction.features is None:
-            values: tuple[Any, ...] = (np.nan, np.nan, "", "", extraction.error)
-            return dict(zip(SCORE_COLUMNS, (extraction.path, *values), strict=True))
+            return _as_row(extraction.path, np.nan, np.nan, "", "", extraction.error)
         features = extraction.features[np.newaxis]
-        score = float(self.adapter.decision_function(features)[0])
-        p_fake = float(self.calibrator.predict(score))
-        as_source = self.adapter.to_source(features)[0]
-        objections = self.domain.objections(as_source, _facts(extraction))
+        score = float(self.classifier.decision_function(features)[0])
+        if isinstance(self.classifier, GaussianExpectationAdapter):
+            features = self.classifier.to_source(features)
+        objections = self.domain.objections(features[0], known_facts(extraction))
         if objections:
-            p_fake, verdict, reason = 0.5, "inconclusive", "; ".join(objections)
-        else:
-            verdict, reason = _verdict(p_fake)
-        values = (score, p_fake, verdict, reason, "")
-        return dict(zip(SCORE_COLUMNS, (extraction.path, *values), strict=True))
+            return _as_row(extraction.path, score, prior, "inconclusive", "; ".join(objections))
+        llr = float(self.calibrator.predict(score))
+        verdict, reason = self._verdict(llr, score > threshold)
+        return _as_row(extraction.path, score, float(posterior(llr, prior)), verdict, reason)
 
-
-def train_detector(
-    real: Inputs,
-    fake: Inputs,
-    *,
-    spectrum: Spectrum = "log",
-    name: str = "",
-    n_jobs: int | None = None,
-    progress: bool = False,
-) -> Detector:
-    """Train a detector on pictures whose truth is known.
-
-    Parameters
-    ----------
-    real, fake, n_jobs, progress
-        See :func:`freqfake.iter_features`. At least 10 pictures each. They should come in the
-        same formats, sizes and qualities on both sides, or the detector learns the difference
-        in these.
-    spectrum : {"log", "modulus"}
-        See :func:`freqfake.asynchrony_features`.
-    name : str
-        What the detector is called in its `info`.
-
-    Returns
-    -------
-    Detector
-
-    Raises
-    ------
-    TrainingError
-        Too few pictures can be read.
-
-    Warns
-    -----
-    UnreadableImageWarning
-        For each picture that cannot be read.
-    DatasetWarning
-        The two sides differ in size or coding.
-    """
-    options: dict[str, Any] = {"spectrum": spectrum, "n_jobs": n_jobs, "progress": progress}
-    parts = [_readable(iter_features(inputs, **options)) for inputs in (real, fake)]
-    return Detector.from_extractions(*parts, spectrum=spectrum, name=name)
+    def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
+        words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{llr:.1f})"
+        if abs(llr) < MIN_LLR:
+            return "inconclusive", f"too close to call: {words}"
+        if llr > 0 and not beyond_threshold:
+            return "inconclusive", f"{words}, but not beyond the false-alarm rate asked for"
+        verdict = "fake" if llr > 0 else "real"
+        return verdict, words + _CAVEATS.get((self.features, verdict), "")
 
 
 def load_detector(model: PathLike = "lewoo") -> Detector:
@@ -361,24 +358,46 @@ def load_detector(model: PathLike = "lewoo") -> Detector:
 def _from_state(state: dict[str, Any], name: str) -> Detector:
     try:
         detector = Detector(**state)
-        detector.row(Extraction("", np.full(6, 0.1), ImageFacts(64, 64, "RGB", "pixels")))
+        noise = np.random.default_rng(0).random((64, 64, 3))
+        compute = feature_function(detector.features, detector.spectrum)
+        detector.row(extract("", noise, compute=compute))
     except Exception as error:
         raise ModelFileError(f"{name} holds no working freqfake detector: {error}") from error
     return detector
 
 
-def _verdict(p_fake: float) -> tuple[str, str]:
-    if p_fake >= MIN_P_FAKE:
-        return "fake", _REASONS["fake"]
-    if p_fake <= MAX_P_REAL:
-        return "real", _REASONS["real"]
-    return (
-        "inconclusive",
-        f"too close to call: p_fake lies between {MAX_P_REAL} and {MIN_P_FAKE}",
-    )
+def _as_row(
+    path: str, score: float, p_fake: float, verdict: str, reason: str, error: str = ""
+) -> dict[str, Any]:
+    values = (path, score, p_fake, verdict, reason, error)
+    return dict(zip(SCORE_COLUMNS, values, strict=True))
 
 
-def _readable(done: Iterable[Extraction]) -> list[Extraction]:
+def _score_picture(
+    detector: Detector,
+    threshold: float,
+    prior: float,
+    path: str,
+    image: Any,
+    facts: ImageFacts | None,
+) -> dict[str, Any]:
+    """Read and score one picture, in whatever process this runs."""
+    compute = feature_function(detector.features, detector.spectrum)
+    rich = detector.features == "rich"
+    extraction = extract(path, image, facts, compute=compute, keep_pixels=rich)
+    row = detector.row(extraction, threshold=threshold, prior=prior)
+    if extraction.pixels is None or row["verdict"] not in ("real", "fake"):
+        return row
+    again = extract(path, read_bytes(reencoded(to_pil(extraction.pixels)))[0], compute=compute)
+    score = detector.classifier.decision_function([again.features])[0]
+    if (score > 0) == (row["score"] > 0):
+        return row
+    reason = "the verdict changes when the picture is compressed so lightly that nobody sees it"
+    return {**row, "p_fake": prior, "verdict": "inconclusive", "reason": reason}
+
+
+def readable(done: Iterable[Extraction]) -> list[Extraction]:
+    """Pictures that have features; a warning for each other one."""
     good = []
     for extraction in done:
         if extraction.features is None:
@@ -392,17 +411,10 @@ def _readable(done: Iterable[Extraction]) -> list[Extraction]:
     return good
 
 
-def _facts(extraction: Extraction) -> ImageFacts:
+def known_facts(extraction: Extraction) -> ImageFacts:
+    """Facts of a picture that has features."""
     assert extraction.facts is not None  # every readable picture has them
     return extraction.facts
-
-
-def _held_out_scores(
-    X: npt.NDArray[np.float64], y: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    scores = cross_val_predict(RBFSVMClassifier(), X, y, cv=folds, method="decision_function")
-    return np.asarray(scores)
 
 
 def _adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64]) -> bool:
@@ -444,18 +456,3 @@ def _warn_of_subsampling(facts: list[ImageFacts]) -> None:
             AdaptationWarning,
             stacklevel=3,
         )
-
-
-def _warn_of_different_files(real: list[ImageFacts], fake: list[ImageFacts]) -> None:
-    for what, facts in (
-        ("coding", [{fact.delivery for fact in side} for side in (real, fake)]),
-        ("size", [{(fact.width, fact.height) for fact in side} for side in (real, fake)]),
-    ):
-        if not facts[0] & facts[1]:
-            shown = [", ".join(sorted(map(str, side))[:3]) for side in facts]
-            warnings.warn(
-                f"real and generated pictures differ in {what} ({shown[0]} against {shown[1]}): "
-                "the detector may learn that difference instead of the traces of a generator",
-                DatasetWarning,
-                stacklevel=3,
-            )

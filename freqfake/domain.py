@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 
+from .feature_range import ClassDistance, NeighbourDistance
 from .features import FEATURE_NAMES
 from .io import ImageFacts
 
+SUBSAMPLED = frozenset({"JPEG 4:2:0", "JPEG 4:2:2"})
+
 _SIZE_SLACK = 1.25  # how much smaller or larger than the training pictures still counts
-_USUAL_SHARE = 0.975  # of the training pictures, whose feature distance sets the limit
-_RIDGE = 1e-6  # share of the variance added to the diagonal, against singular covariances
-_EQUAL = 1e-4  # features below which the channels differ by rounding only
-_SAMPLE = 500  # training pictures whose feature distances are looked at
+_EQUAL = 1e-4  # asynchrony features below which the channels differ by rounding only
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
 _MODE_WORDS = {
     "1": "black and white",
@@ -24,7 +24,6 @@ _MODE_WORDS = {
     "P": "palette of at most 256 colours",
     "PA": "palette of at most 256 colours",
 }
-SUBSAMPLED = frozenset({"JPEG 4:2:0", "JPEG 4:2:2"})
 
 
 class TrainingDomain(BaseEstimator):
@@ -36,28 +35,32 @@ class TrainingDomain(BaseEstimator):
         How they were coded, see :class:`freqfake.io.ImageFacts`.
     min_side_, max_side_ : int
         Shortest and longest side of any of them, in pixels.
-    means_, precisions_ : ndarray of shape (2, n_features) and (2, n_features, n_features)
-        Mean and inverse covariance of the features of the real and of the fake ones.
-    max_distance_ : float
-        Largest usual Mahalanobis distance of a picture to the nearer of the two classes:
-        97.5 % of the training pictures lie closer to the others.
+    range_ : ClassDistance or NeighbourDistance
+        Where their features lie; the first for the six features.
     """
 
     def fit(
         self,
-        X: npt.NDArray[np.float64],
+        X: npt.NDArray[Any],
         y: npt.NDArray[np.int64],
         facts: Sequence[ImageFacts],
+        groups: npt.NDArray[Any] | None = None,
     ) -> Self:
-        """Learn from features `X`, labels `y` (1 for fake) and facts of the training pictures."""
+        """Learn from the training pictures.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_pictures, n_features)
+        y : ndarray of shape (n_pictures,)
+            1 for fake, 0 for real.
+        facts : sequence of ImageFacts
+        groups : ndarray of shape (n_pictures,), optional
+            Equal for copies of the same picture.
+        """
         self.deliveries_ = tuple(sorted({fact.delivery for fact in facts}))
         self.min_side_, self.max_side_ = _side_range(facts)
-        classes = [X[y == label] for label in (0, 1)]
-        self.means_ = np.array([members.mean(axis=0) for members in classes])
-        self.precisions_ = np.array([_precision(members) for members in classes])
-        sample = np.random.default_rng(0).permutation(len(X))[:_SAMPLE]
-        distances = [_left_out_distance(X, y, i) for i in sample]
-        self.max_distance_ = float(np.quantile(distances, _USUAL_SHARE))
+        kind = ClassDistance if X.shape[1] == len(FEATURE_NAMES) else NeighbourDistance
+        self.range_ = kind().fit(X, y, np.arange(len(X)) if groups is None else groups)
         return self
 
     def moved_to(self, facts: Sequence[ImageFacts], *, keep_sizes: bool) -> Self:
@@ -81,11 +84,7 @@ class TrainingDomain(BaseEstimator):
         moved.max_side_ = max(high, self.max_side_) if keep_sizes else high
         return moved
 
-    def distance(self, features: npt.NDArray[np.float64]) -> float:
-        """Mahalanobis distance of one picture to the nearer of the two classes."""
-        return _distance(features, self.means_, self.precisions_)
-
-    def objections(self, features: npt.NDArray[np.float64], facts: ImageFacts) -> list[str]:
+    def objections(self, features: npt.NDArray[Any], facts: ImageFacts) -> list[str]:
         """Why the model cannot speak about a picture; empty if it can.
 
         Parameters
@@ -96,17 +95,17 @@ class TrainingDomain(BaseEstimator):
         """
         reasons = [
             _about_pixels(facts, features),
-            self._about_delivery(facts),
+            self._about_delivery(facts, len(features)),
             self._about_size(facts),
         ]
-        if not any(reasons) and self.distance(features) > self.max_distance_:
+        if not any(reasons):
             reasons.append(self._about_features(features))
         return [reason for reason in reasons if reason]
 
-    def _about_delivery(self, facts: ImageFacts) -> str:
+    def _about_delivery(self, facts: ImageFacts, n_features: int) -> str:
         if facts.delivery == "pixels" or facts.delivery in self.deliveries_:
             return ""
-        if facts.delivery in SUBSAMPLED:
+        if facts.delivery in SUBSAMPLED and n_features == len(FEATURE_NAMES):
             return f"{facts.delivery}: chroma subsampling removes what the six features read"
         return f"{facts.delivery}: the model was trained on {', '.join(self.deliveries_)} only"
 
@@ -124,22 +123,24 @@ class TrainingDomain(BaseEstimator):
             f"{trained}, and the features change with the size"
         )
 
-    def _about_features(self, features: npt.NDArray[np.float64]) -> str:
-        offsets = np.abs(features - self.means_) * np.sqrt(
-            np.diagonal(self.precisions_, axis1=1, axis2=2)
+    def _about_features(self, features: npt.NDArray[Any]) -> str:
+        distance = self.range_.distance(features)
+        if distance <= self.range_.limit_:
+            return ""
+        words = (
+            f"unlike the training pictures: feature distance {distance:.1f} "
+            f"(up to {self.range_.limit_:.1f} is usual)"
         )
-        farthest = FEATURE_NAMES[int(offsets.min(axis=0).argmax())]
-        return (
-            f"unlike the training pictures: feature distance {self.distance(features):.1f} "
-            f"(up to {self.max_distance_:.1f} is usual), most of all in {farthest}"
-        )
+        if isinstance(self.range_, ClassDistance):
+            words += f", most of all in {FEATURE_NAMES[self.range_.farthest_feature(features)]}"
+        return words
 
 
-def _about_pixels(facts: ImageFacts, features: npt.NDArray[np.float64]) -> str:
+def _about_pixels(facts: ImageFacts, features: npt.NDArray[Any]) -> str:
     if facts.mode not in _COLOUR_MODES:
         words = _MODE_WORDS.get(facts.mode, f"{facts.mode} pixels")
         return f"{words}: not the colours that the model knows"
-    if np.abs(features).max() < _EQUAL:
+    if len(features) == len(FEATURE_NAMES) and np.abs(features).max() < _EQUAL:
         return "equal colour channels: there is nothing to compare"
     if facts.animated:
         return "several frames: only the first was read"
@@ -151,23 +152,3 @@ def _about_pixels(facts: ImageFacts, features: npt.NDArray[np.float64]) -> str:
 def _side_range(facts: Sequence[ImageFacts]) -> tuple[int, int]:
     sides = [side for fact in facts for side in (fact.width, fact.height)]
     return min(sides), max(sides)
-
-
-def _precision(members: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    covariance = np.cov(members, rowvar=False)
-    covariance += _RIDGE * np.diag(np.diag(covariance)) + 1e-12 * np.eye(len(covariance))
-    return np.asarray(np.linalg.inv(covariance))
-
-
-def _distance(features: Any, means: Any, precisions: Any) -> float:
-    offsets = features - means
-    squared = np.einsum("ci,cij,cj->c", offsets, precisions, offsets)
-    return float(np.sqrt(squared.min()))
-
-
-def _left_out_distance(X: npt.NDArray[np.float64], y: npt.NDArray[np.int64], left: int) -> float:
-    """Distance of a training picture to the classes as they are without it."""
-    others = np.arange(len(X)) != left
-    classes = [X[others & (y == label)] for label in (0, 1)]
-    means = np.array([members.mean(axis=0) for members in classes])
-    return _distance(X[left], means, [_precision(members) for members in classes])

@@ -25,6 +25,10 @@ class AdaptationError(FreqFakeError, ValueError):
     """The unlabelled pictures do not allow the domain adaptation."""
 
 
+class OperatingPointError(FreqFakeError, ValueError):
+    """The data cannot support the false-alarm rate that was asked for."""
+
+
 class SeparationWarning(UserWarning):
     """The two Gaussians of a mixture are not two separate groups of pictures."""
 

@@ -1,9 +1,10 @@
 """From many pictures to a feature matrix: in batches, over processes, with nothing lost."""
 
+import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import joblib
 import numpy as np
@@ -13,10 +14,24 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from tqdm import tqdm
 
+from .delivery import delivered_copy
 from .exceptions import FreqFakeError
 from .features import FEATURE_NAMES, asynchrony_features
-from .io import ImageFacts, ImageLike, PathLike, find_images, is_pil_image, read_any
+from .io import (
+    ImageFacts,
+    ImageLike,
+    PathLike,
+    find_images,
+    is_pil_image,
+    read_any,
+    read_bytes,
+    to_pil,
+)
+from .rich import rich_features
 from .spectrum import Spectrum
+
+FeatureSet = Literal["asynchrony", "rich"]
+Compute = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 Inputs = PathLike | Iterable[ImageLike]
 
@@ -29,23 +44,31 @@ class Extraction:
     ----------
     path : str
         The file, or ``<array 3>`` for the input at position 3 that is not a file.
-    features : ndarray of shape (6,) or None
+    features : ndarray of shape (n_features,) or None
     facts : ImageFacts or None
     error : str
         Empty for a good picture.
+    copies : tuple of Extraction
+        Delivered copies of the picture, for training.
+    pixels : ndarray or None
+        Of the picture, where they were asked for.
     """
 
     path: str
     features: npt.NDArray[np.float64] | None = None
     facts: ImageFacts | None = None
     error: str = ""
+    copies: tuple["Extraction", ...] = ()
+    pixels: npt.NDArray[Any] | None = None
 
 
 def iter_features(
     inputs: Inputs,
     *,
+    features: FeatureSet = "asynchrony",
     spectrum: Spectrum = "log",
     dtype: npt.DTypeLike = np.float32,
+    n_copies: int = 0,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Iterator[Extraction]:
@@ -55,8 +78,13 @@ def iter_features(
     ----------
     inputs : path or iterable of paths, arrays and PIL images
         Folders and globs are expanded (:func:`freqfake.io.find_images`).
+    features : {"asynchrony", "rich"}
+        The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
     spectrum, dtype
-        See :func:`freqfake.asynchrony_features`.
+        Of the six, see :func:`freqfake.asynchrony_features`.
+    n_copies : int
+        How many delivered copies of each picture to add, see
+        :func:`freqfake.delivery.delivered_copy`.
     n_jobs : int, optional
         Number of processes, -1 for all cores; the default is one, or what
         :func:`joblib.parallel_config` says.
@@ -68,12 +96,42 @@ def iter_features(
     Extraction
         One for each picture; one that cannot be read carries the reason.
     """
+    if features not in get_args(FeatureSet):
+        raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
+    job = functools.partial(
+        extract, compute=feature_function(features, spectrum, dtype), n_copies=n_copies
+    )
+    return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
+
+
+def feature_function(
+    features: FeatureSet, spectrum: Spectrum = "log", dtype: npt.DTypeLike = np.float32
+) -> Compute:
+    """Make the function that computes a feature set."""
+    if features not in get_args(FeatureSet):
+        raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
+    if features == "rich":
+        return rich_features
+    return functools.partial(asynchrony_features, spectrum=spectrum, dtype=dtype)
+
+
+def map_pictures(
+    job: Callable[..., Any], inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
+) -> Iterator[Any]:
+    """Results of a job on many pictures, over processes, in the order given.
+
+    Parameters
+    ----------
+    job : callable
+        Called as ``job(path, image, facts)`` with the name of the picture, the picture (or the
+        error of a PIL image that cannot be read), and its facts where they are known already.
+    inputs, n_jobs, progress
+        See :func:`iter_features`.
+    """
     items = list(_expand(inputs))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    done = parallel(
-        joblib.delayed(_extract)(name, *_opened(image), spectrum, dtype) for name, image in items
-    )
-    yield from tqdm(done, total=len(items), unit="picture", disable=not progress)
+    done = parallel(joblib.delayed(job)(name, *_opened(image)) for name, image in items)
+    return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
 
 
 def extract_features(
@@ -207,20 +265,31 @@ def _opened(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | N
         return error, None
 
 
-def _extract(
+def extract(
     path: str,
     image: ImageLike | FreqFakeError,
-    facts: ImageFacts | None,
-    spectrum: Spectrum,
-    dtype: npt.DTypeLike,
+    facts: ImageFacts | None = None,
+    *,
+    compute: Compute,
+    n_copies: int = 0,
+    keep_pixels: bool = False,
 ) -> Extraction:
+    """Features of one picture, or the reason why there are none."""
     try:
         if isinstance(image, FreqFakeError):
             raise image
         pixels, own_facts = read_any(image)
-        features = asynchrony_features(pixels, spectrum=spectrum, dtype=dtype)
+        features = compute(pixels)
+        copies = (read_bytes(delivered_copy(to_pil(pixels), seed)) for seed in range(n_copies))
+        extracted = [Extraction(path, compute(copy), fact) for copy, fact in copies]
     except FreqFakeError as error:
         return Extraction(path, error=str(error))
     except MemoryError:
         return Extraction(path, error="not enough memory for a picture of this size")
-    return Extraction(path, features, facts or own_facts)
+    return Extraction(
+        path,
+        features,
+        facts or own_facts,
+        copies=tuple(extracted),
+        pixels=pixels if keep_pixels else None,
+    )

@@ -5,16 +5,19 @@ Nothing in a picture file is trusted: whatever Pillow raises on a broken one bec
 """
 
 import glob
+import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
+from ._validation import check_image
 from .exceptions import ImageReadError, ImageValueError
 
 if TYPE_CHECKING:
@@ -26,6 +29,12 @@ PathLike = str | os.PathLike[str]
 _LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: what several phones and cameras write
+_LUMINANCE = np.array(
+    [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
+     14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+     18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+     49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]
+)  # fmt: skip
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
@@ -47,6 +56,13 @@ class ImageFacts:
         Whether there is more than one frame. The first one is read.
     transparent : bool
         Whether some pixel is not opaque. Colours are read as stored.
+    quality : int
+        Of a JPEG, 1 to 100: the one whose standard luminance table (IJG) is nearest to the
+        file's. 0 for anything else.
+    n_bytes : int
+        Size of the file; 0 if there is none.
+    format : str
+        Of the file, in Pillow's name: "PNG", "JPEG", ...; empty if there is none.
     """
 
     width: int
@@ -55,6 +71,9 @@ class ImageFacts:
     delivery: str
     animated: bool = False
     transparent: bool = False
+    quality: int = 0
+    n_bytes: int = 0
+    format: str = ""
 
 
 def read_image(path: PathLike) -> tuple[npt.NDArray[Any], ImageFacts]:
@@ -113,6 +132,19 @@ def read_any(image: Any) -> tuple[npt.NDArray[Any], ImageFacts]:
     height, width = pixels.shape[:2] if pixels.ndim >= 2 else (0, 0)
     grey = pixels.ndim == 2 or pixels.shape[2:] == (1,)
     return pixels, ImageFacts(width, height, "L" if grey else "RGB", "pixels")
+
+
+def read_bytes(data: bytes) -> tuple[npt.NDArray[Any], ImageFacts]:
+    """Pixels and facts of a picture file in memory, one that was made by this program."""
+    return _read_open_file(io.BytesIO(data))
+
+
+def to_pil(pixels: npt.NDArray[Any]) -> "Image.Image":
+    """Make an RGB PIL image of the pixels of a picture, in 8 bits."""
+    from PIL import Image
+
+    eight_bits = np.rint(check_image(pixels) * 255).astype(np.uint8)
+    return Image.fromarray(eight_bits)
 
 
 def load_pixels(image: Any) -> npt.NDArray[Any]:
@@ -207,6 +239,9 @@ def _facts(image: "Image.Image", file: BinaryIO | None) -> ImageFacts:
         delivery=_delivery(image, file),
         animated=not jpeg and bool(getattr(image, "is_animated", False)),
         transparent=image.has_transparency_data and _some_transparent(image),
+        quality=_jpeg_quality(image) if jpeg else 0,
+        n_bytes=0 if file is None else file.seek(0, os.SEEK_END),
+        format=image.format or "",
     )
 
 
@@ -234,6 +269,21 @@ def _jpeg_delivery(image: "Image.Image") -> str:
 
     subsampling = _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image))
     return f"JPEG {subsampling}" if subsampling else "JPEG"
+
+
+def _jpeg_quality(image: "Image.Image") -> int:
+    table = np.array(getattr(image, "quantization", {}).get(0, []))
+    if table.shape != (64,):
+        return 0
+    return 1 + int(np.abs(_luminance_tables() - np.sort(table)).sum(axis=1).argmin())
+
+
+@cache
+def _luminance_tables() -> npt.NDArray[np.int64]:
+    """Tables of the qualities 1 to 100, each sorted (ITU-T T.81 Table K.1, scaled as by IJG)."""
+    quality = np.arange(1, 101)[:, np.newaxis]
+    scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    return np.sort(np.clip((_LUMINANCE * scale + 50) // 100, 1, 255), axis=1)
 
 
 def _webp_is_lossless(file: BinaryIO) -> bool:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -37,6 +38,62 @@ def equal_error_rate(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     """
     false_alarms, hits, _ = roc_curve(y, scores)
     return float(np.interp(0.0, false_alarms - (1 - hits), false_alarms))
+
+
+def cllr(y: npt.ArrayLike, llrs: npt.ArrayLike) -> float:
+    """Cost of log likelihood ratios, in bits: 0 is perfect, 1 as good as saying nothing.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_pictures,)
+        1 for fake, 0 for real; both sides weigh the same, whatever their numbers.
+    llrs : array-like of shape (n_pictures,)
+        Likelihood ratios as logarithms to base 10, positive for fake; infinite ones are allowed.
+
+    Returns
+    -------
+    float
+        Infinite if an infinite likelihood ratio is on the wrong side.
+
+    References
+    ----------
+    .. [1] N. Bruemmer and J. du Preez, "Application-independent evaluation of speaker
+       detection", Computer Speech and Language 20 (2006).
+
+    Examples
+    --------
+    >>> from freqfake.metrics import cllr
+    >>> cllr([0, 1], [0.0, 0.0])
+    1.0
+    """
+    y, natural = np.asarray(y), np.asarray(llrs, float) * np.log(10)
+    costs = np.logaddexp(0, np.where(y == 1, -natural, natural)) / np.log(2)
+    return float((costs[y == 0].mean() + costs[y == 1].mean()) / 2)
+
+
+def pav_llrs(y: npt.ArrayLike, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Calibrate scores in hindsight: the best log10 likelihood ratios in the order of the scores.
+
+    By pooling adjacent violators (isotonic regression) on the pictures themselves; infinite at
+    the ends where all pictures are of one kind.
+    """
+    y, scores = np.asarray(y), np.asarray(scores, float)
+    share = IsotonicRegression().fit_transform(scores, y)
+    with np.errstate(divide="ignore"):
+        odds = np.log10(share) - np.log10(1 - share)
+    return np.asarray(odds - np.log10(np.sum(y == 1) / np.sum(y == 0)))
+
+
+def cllr_min(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
+    """Part of :func:`cllr` that no calibration can take away: how well the scores separate.
+
+    Examples
+    --------
+    >>> from freqfake.metrics import cllr_min
+    >>> cllr_min([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4])
+    0.0
+    """
+    return cllr(y, pav_llrs(y, scores))
 
 
 def detection_metrics(y: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .adaptation import GaussianExpectationAdapter, GaussianExpectationScaler
-from .calibration import LogisticCalibrator
+from .calibration import LikelihoodRatioCalibrator
 from .domain import TrainingDomain
 from .exceptions import ModelFileError
+from .feature_range import ClassDistance, NeighbourDistance
 from .io import PathLike
+from .linear import StandardizedRidgeClassifier
 from .mixture import RealFakeMixture
 from .svm import RBFSVMClassifier
 
@@ -28,11 +30,14 @@ FORMAT_VERSION = 1
 _CLASSES = {
     cls.__name__: cls
     for cls in (
+        ClassDistance,
         GaussianExpectationAdapter,
         GaussianExpectationScaler,
-        LogisticCalibrator,
+        LikelihoodRatioCalibrator,
+        NeighbourDistance,
         RBFSVMClassifier,
         RealFakeMixture,
+        StandardizedRidgeClassifier,
         TrainingDomain,
     )
 }

@@ -24,6 +24,7 @@ from freqfake import (
     RBFSVMClassifier,
     RealFakeMixture,
     SeparationWarning,
+    StandardizedRidgeClassifier,
 )
 from freqfake.adaptation import energy_coefficient
 
@@ -41,6 +42,7 @@ def two_groups(n=100, *, gap=6.0, seed=0, shift=0.0, scale=1.0):
 @parametrize_with_checks(
     [
         RBFSVMClassifier(),
+        StandardizedRidgeClassifier(),
         RealFakeMixture(),
         GaussianExpectationScaler(),
         GaussianExpectationScaler(expectations="per_feature", n_init=1),

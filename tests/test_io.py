@@ -1,5 +1,7 @@
 """Reading pictures, and what their files say."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import make_picture
@@ -90,7 +92,7 @@ def test_exif_orientation_changes_nothing(tmp_path):
     picture.save(tmp_path / "turned.png", exif=exif)
     picture.save(tmp_path / "straight.png")
     turned, straight = (read_image(tmp_path / f"{n}.png") for n in ("turned", "straight"))
-    assert turned[1] == straight[1]
+    assert dataclasses.replace(turned[1], n_bytes=straight[1].n_bytes) == straight[1]
     np.testing.assert_array_equal(turned[0], straight[0])
 
 

@@ -12,8 +12,8 @@ from test_detector import as_extractions, features_of_two_groups
 
 import freqfake
 from freqfake import ModelFileError, load_detector
-from freqfake.detector import Detector
 from freqfake.persistence import load_state, save_state
+from freqfake.training import train_on_extractions
 
 EMBEDDED = Path(freqfake.__file__).parent / "models" / "lewoo.npz"
 
@@ -25,7 +25,7 @@ def pictures():
 
 @pytest.mark.parametrize("adapted", [False, True])
 def test_saved_and_loaded_detectors_score_the_same(tmp_path, pictures, adapted):
-    detector = Detector.from_extractions(*pictures, name="one")
+    detector = train_on_extractions(*pictures, name="one")
     if adapted:
         target = np.concatenate(features_of_two_groups(40, seed=1, shift=0.2))
         detector = detector.adapt_to(as_extractions(target))
@@ -38,7 +38,7 @@ def test_saved_and_loaded_detectors_score_the_same(tmp_path, pictures, adapted):
 
 
 def test_a_loaded_detector_adapts_like_the_saved_one(tmp_path, pictures):
-    detector = Detector.from_extractions(*pictures)
+    detector = train_on_extractions(*pictures)
     detector.save(tmp_path / "m.npz")
     target = as_extractions(np.concatenate(features_of_two_groups(40, seed=1, shift=0.2)))
     expected = detector.adapt_to(target).row(target[0])
@@ -47,13 +47,13 @@ def test_a_loaded_detector_adapts_like_the_saved_one(tmp_path, pictures):
 
 def test_the_same_training_gives_the_same_file(tmp_path, pictures):
     for name in ("a.npz", "b.npz"):
-        Detector.from_extractions(*pictures).save(tmp_path / name)
+        train_on_extractions(*pictures).save(tmp_path / name)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path, pictures):
     target = tmp_path / "m.npz"
-    Detector.from_extractions(*pictures).save(target)
+    train_on_extractions(*pictures).save(target)
     before = target.read_bytes()
     with pytest.raises(TypeError):
         save_state(target, {"bad": np.array([object()])})
@@ -145,14 +145,14 @@ def test_embedded_model_is_small_and_plain():
 
 
 def test_embedded_model_is_what_its_training_features_give():
-    adapter = load_state(EMBEDDED)["adapter"]
+    adapter = load_state(EMBEDDED)["classifier"]
     X, y = adapter.source_, adapter.source_labels_
     again = freqfake.GaussianExpectationAdapter().fit(X, y)
     np.testing.assert_allclose(again.decision_function(X), adapter.decision_function(X), atol=1e-6)
 
 
 def test_a_file_named_like_an_embedded_model_needs_its_path(tmp_path, monkeypatch, pictures):
-    Detector.from_extractions(*pictures, name="mine").save(tmp_path / "lewoo")
+    train_on_extractions(*pictures, name="mine").save(tmp_path / "lewoo")
     monkeypatch.chdir(tmp_path)
     assert load_detector("lewoo").info["name"] == "lewoo"
     assert load_detector("./lewoo").info["name"] == "mine"

@@ -1,0 +1,128 @@
+"""How far the features of a picture lie from those of the training pictures."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator
+from sklearn.decomposition import PCA
+
+_USUAL_SHARE = 0.975  # of the training pictures, whose distance sets the limit
+_RIDGE = 1e-6  # share of the variance added to the diagonal, against singular covariances
+_SAMPLE = 500  # training pictures of a class whose distances are looked at
+_N_COMPONENTS = 20
+_CLIP = 8  # standard deviations
+_N_REFERENCES = 1500  # training pictures of a class that are kept
+_N_NEIGHBOURS = 5
+
+
+class ClassDistance(BaseEstimator):
+    """Mahalanobis distance to the nearer of the two classes, for few features.
+
+    Attributes
+    ----------
+    means_, precisions_ : ndarray of shape (2, n_features) and (2, n_features, n_features)
+        Mean and inverse covariance of the real and of the fake pictures.
+    limit_ : float
+        97.5 % of the training pictures lie closer to the others.
+    """
+
+    def fit(self, X: npt.NDArray[Any], y: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Self:
+        """Learn from features `X`, labels `y`, and `groups` that belong together."""
+        self.means_, self.precisions_ = _class_moments(X, y)
+        sample = np.random.default_rng(0).permutation(len(X))[:_SAMPLE]
+        distances = []
+        for i in sample:
+            others = groups != groups[i]
+            distances.append(_mahalanobis(X[i], *_class_moments(X[others], y[others])))
+        self.limit_ = float(np.quantile(distances, _USUAL_SHARE))
+        return self
+
+    def distance(self, features: npt.NDArray[Any]) -> float:
+        """Distance of one picture."""
+        return _mahalanobis(features, self.means_, self.precisions_)
+
+    def farthest_feature(self, features: npt.NDArray[Any]) -> int:
+        """Position of the feature that contributes most."""
+        spread = np.sqrt(np.diagonal(self.precisions_, axis1=1, axis2=2))
+        return int((np.abs(features - self.means_) * spread).min(axis=0).argmax())
+
+
+class NeighbourDistance(BaseEstimator):
+    """Distance to the nearest training pictures of both classes, for many features.
+
+    In the twenty strongest principal components of the real pictures, whitened: what varies most
+    there is the delivery. A picture must have neighbours on both sides: where only one kind was
+    seen, its traces cannot be told from the traces of its delivery.
+
+    Attributes
+    ----------
+    center_, scale_ : ndarray of shape (n_features,)
+        Of the real pictures.
+    projection_ : ndarray of shape (n_features, 20)
+        From standardised features, which are clipped at 8 standard deviations.
+    references_ : list of two ndarrays of shape (n_references, 20)
+        Real and fake training pictures, at most 1500 each.
+    usual_ : ndarray of shape (2,)
+        Distance to the fifth neighbour within which 97.5 % of a class lie.
+    limit_ : float
+        1: distances are in units of the usual ones.
+    """
+
+    def fit(self, X: npt.NDArray[Any], y: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Self:
+        """Learn from features `X`, labels `y`, and `groups` that belong together."""
+        rng = np.random.default_rng(0)
+        real = X[y == 0]
+        self.center_, self.scale_ = real.mean(axis=0), real.std(axis=0) + 1e-6
+        n_components = min(_N_COMPONENTS, len(real) // 5)
+        pca = PCA(n_components, svd_solver="covariance_eigh").fit(self._standardised(real))
+        self.projection_ = pca.components_.T / np.sqrt(pca.explained_variance_)
+        projected = self._standardised(X) @ self.projection_
+        self.references_, usual = [], []
+        for label in (0, 1):
+            kept = rng.permutation(np.flatnonzero(y == label))[:_N_REFERENCES]
+            self.references_.append(projected[kept])
+            looked_at = kept[:_SAMPLE]
+            distances = cdist(projected[looked_at], projected[kept])
+            distances[groups[looked_at][:, np.newaxis] == groups[kept]] = np.inf
+            usual.append(np.quantile(_nth_smallest(distances), _USUAL_SHARE))
+        self.usual_ = np.array(usual)
+        self.limit_ = 1.0
+        return self
+
+    def distance(self, features: npt.NDArray[Any]) -> float:
+        """Distance of one picture."""
+        projected = self._standardised(features) @ self.projection_
+        distances = [_nth_smallest(cdist([projected], kept))[0] for kept in self.references_]
+        return float(np.max(distances / self.usual_))
+
+    def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(np.clip((X - self.center_) / self.scale_, -_CLIP, _CLIP))
+
+
+def _class_moments(
+    X: npt.NDArray[Any], y: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    classes = [X[y == label] for label in (0, 1)]
+    means = np.array([members.mean(axis=0) for members in classes])
+    return means, np.array([_precision(members) for members in classes])
+
+
+def _precision(members: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    covariance = np.cov(members, rowvar=False)
+    covariance += _RIDGE * np.diag(np.diag(covariance)) + 1e-12 * np.eye(len(covariance))
+    return np.asarray(np.linalg.inv(covariance))
+
+
+def _mahalanobis(
+    features: npt.NDArray[Any], means: npt.NDArray[Any], precisions: npt.NDArray[Any]
+) -> float:
+    offsets = features - means
+    squared = np.einsum("ci,cij,cj->c", offsets, precisions, offsets)
+    return float(np.sqrt(squared.min()))
+
+
+def _nth_smallest(distances: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    nth = min(_N_NEIGHBOURS, distances.shape[1]) - 1
+    return np.asarray(np.partition(distances, nth, axis=1)[:, nth])

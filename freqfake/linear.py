@@ -1,0 +1,90 @@
+"""The linear classifier for the rich features."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import RidgeClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+
+class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
+    """Standardised features and ridge regression on the labels.
+
+    scikit-learn's :class:`~sklearn.linear_model.RidgeClassifier` does the fitting; what it finds
+    is kept as plain arrays. With as many features as pictures this is Fisher's discriminant with
+    a shrunken covariance, the usual classifier of rich models in steganalysis.
+
+    Parameters
+    ----------
+    alpha : float
+        Penalty of the squared coefficients.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    mean_, scale_ : ndarray of shape (n_features,)
+    coef_ : ndarray of shape (n_features,)
+        For standardised features.
+    intercept_ : float
+    n_features_in_ : int
+
+    Notes
+    -----
+    Both classes weigh the same, whatever their numbers.
+
+    Examples
+    --------
+    >>> from freqfake import StandardizedRidgeClassifier
+    >>> classifier = StandardizedRidgeClassifier(alpha=1.0)
+    >>> classifier.fit([[0.0], [1.0], [8.0], [9.0]], [0, 0, 1, 1]).predict([[2.0], [7.0]])
+    array([0, 1])
+    """
+
+    def __init__(self, *, alpha: float = 300.0) -> None:
+        self.alpha = alpha
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_classification_targets(y)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) != 2:
+            raise ValueError(
+                "Only binary classification is supported: `y` must hold 2 classes; got "
+                f"{len(self.classes_)} class" + ("es" if len(self.classes_) > 1 else "")
+            )
+        weights = _balanced(_check_sample_weight(sample_weight, X), y == self.classes_[1])
+        scaler = StandardScaler().fit(X, sample_weight=weights)
+        ridge = RidgeClassifier(alpha=self.alpha)
+        ridge.fit(scaler.transform(X), y, sample_weight=weights)
+        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        self.coef_ = np.ravel(ridge.coef_)
+        self.intercept_ = float(np.ravel(ridge.intercept_)[0])
+        return self
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Decision values, shape (n_pictures,): near -1 and 1, positive for ``classes_[1]``."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray((X - self.mean_) / self.scale_ @ self.coef_ + self.intercept_)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Class of each picture, shape (n_pictures,)."""
+        called = (self.decision_function(X) > 0).astype(int)
+        return np.asarray(self.classes_[called])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+
+def _balanced(weights: npt.NDArray[Any], is_second: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Weights with which both classes weigh the same, together as much as before."""
+    shares = np.where(is_second, weights[is_second].sum(), weights[~is_second].sum())
+    return np.asarray(weights / np.maximum(shares, np.finfo(float).tiny) * weights.sum() / 2)

@@ -1,0 +1,255 @@
+"""The rich features: what is left of a generator's traces after delivery.
+
+Three views of the middle of a picture, at its own resolution:
+
+- rings: power of each channel, and agreement between channels, ring by ring of radial frequency;
+- co-occurrences of noise residuals, per luma and chroma plane and across the colours;
+- the coefficients of 8 x 8 block cosine transforms, per luma and chroma plane.
+
+Only the middle 512 x 512 pixels are read, so that pictures of all sizes give comparable features
+in bounded time. The cut keeps to the 8 x 8 grid of JPEG.
+"""
+
+from functools import cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from ._validation import check_image
+from .exceptions import ImageValueError
+from .io import ImageLike, load_pixels
+from .spectrum import column_weights
+
+N_RINGS = 16  # of equal width from 0 to 0.5 cycles per pixel; one more for the corners
+MAX_SIDE = 512  # pixels that are read
+MIN_SIDE = 64  # pixels; fewer hold too few 8 x 8 blocks and bins a ring
+
+_PAIRS = tuple(combinations(range(3), 2))
+_PLANES = ("y", "cb", "cr")
+_YCBCR = np.array(  # ITU-R BT.601, as in JPEG, without offsets
+    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
+    dtype=np.float32,
+)
+_STEPS = 2  # residuals are quantised to -2..2
+_LEVELS = 2 * _STEPS + 1
+_Array = npt.NDArray[Any]
+
+
+def rich_features(image: ImageLike) -> npt.NDArray[np.float32]:
+    """Rich features of a picture.
+
+    Parameters
+    ----------
+    image : array, PIL image or path
+        See :func:`freqfake.asynchrony_features`. At least 64 pixels a side; of larger pictures
+        the middle 512 x 512 pixels are read.
+
+    Returns
+    -------
+    ndarray of shape (n_features,), float32
+        In the order of :func:`rich_feature_names`. Histograms are square roots of shares.
+
+    Raises
+    ------
+    ImageReadError, ImageValueError
+        The picture cannot be read, the array is no picture, or it is too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.rich import rich_features, rich_feature_names
+    >>> image = np.random.default_rng(0).integers(0, 256, (80, 96, 3), dtype=np.uint8)
+    >>> len(rich_features(image)) == len(rich_feature_names())
+    True
+    """
+    rgb = _middle(check_image(load_pixels(image))) * np.float32(255)
+    return np.concatenate([*_parts(rgb).values()]).astype(np.float32)
+
+
+@cache
+def rich_feature_names() -> tuple[str, ...]:
+    """Names of the rich features: part, then position in it.
+
+    Examples
+    --------
+    >>> from freqfake.rich import rich_feature_names
+    >>> rich_feature_names()[0]
+    'ring_power_0'
+    """
+    noise = np.random.default_rng(0).random((MIN_SIDE, MIN_SIDE, 3), dtype=np.float32)
+    parts = _parts(noise * np.float32(255))
+    return tuple(f"{part}_{i}" for part, values in parts.items() for i in range(len(values)))
+
+
+def _middle(pixels: _Array) -> _Array:
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ImageValueError(
+            f"the rich features need at least {MIN_SIDE} x {MIN_SIDE} pixels; "
+            f"got {width} x {height}"
+        )
+    top, left = (max(0, (side - MAX_SIDE) // 2) // 8 * 8 for side in (height, width))
+    return np.ascontiguousarray(pixels[top : top + MAX_SIDE, left : left + MAX_SIDE])
+
+
+def _parts(rgb: _Array) -> dict[str, _Array]:
+    planes = np.moveaxis(rgb @ _YCBCR.T, -1, 0)
+    colours = np.moveaxis(rgb, -1, 0)
+    parts = _rings(colours)
+    rounded = np.rint(planes).astype(np.int16)
+    for name, plane in zip(_PLANES, rounded, strict=True):
+        parts.update(_plane_cooccurrences(name, _residuals(plane)))
+    parts.update(_colour_cooccurrences(np.rint(colours).astype(np.int16)))
+    for name, plane in zip(_PLANES, planes, strict=True):
+        parts.update(_block_transform(name, plane))
+    return parts
+
+
+# --- rings ----------------------------------------------------------------------------------------
+
+
+def _rings(colours: _Array) -> dict[str, _Array]:
+    """Power, coherence and correlation of log-magnitudes, ring by ring."""
+    _, height, width = colours.shape
+    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+    spectra = scipy.fft.rfft2((colours - colours.mean(axis=(1, 2), keepdims=True)) * window)
+    spectra = spectra.reshape(3, -1)
+    index, weights = _ring_index(height, width)
+    counts = np.bincount(index, weights, N_RINGS + 1)
+
+    def ring_mean(values: _Array) -> _Array:
+        return np.asarray(np.bincount(index, weights * values, N_RINGS + 1) / counts)
+
+    squares = np.square(spectra.real) + np.square(spectra.imag)
+    power = np.array([ring_mean(square) for square in squares])
+    logs = np.log(squares + 1e-6) / 2
+    means = [ring_mean(log) for log in logs]
+    variances = [
+        np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
+        for log, mean in zip(logs, means, strict=True)
+    ]
+    parts = {"ring_power": np.log(power + 1e-3).ravel()}
+    for name, (a, b) in zip(("rg", "rb", "gb"), _PAIRS, strict=True):
+        cross = spectra[a].real * spectra[b].real + spectra[a].imag * spectra[b].imag
+        parts[f"ring_coherence_{name}"] = ring_mean(cross) / np.sqrt(power[a] * power[b] + 1e-9)
+        covariance = ring_mean(logs[a] * logs[b]) - means[a] * means[b]
+        parts[f"ring_correlation_{name}"] = covariance / np.sqrt(variances[a] * variances[b])
+    return parts
+
+
+@cache
+def _ring_index(height: int, width: int) -> tuple[_Array, _Array]:
+    """Ring of every bin of the half plane, and how often the bin counts."""
+    radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
+    index = np.minimum((radius / 0.5 * N_RINGS).astype(np.intp), N_RINGS)
+    weights = np.broadcast_to(column_weights(width), index.shape)
+    return index.ravel(), weights.ravel()
+
+
+# --- co-occurrences of residuals ------------------------------------------------------------------
+
+
+def _residuals(plane: _Array) -> dict[str, _Array]:
+    """High-pass residuals, quantised to -2..2 and shifted to 0..4.
+
+    First, second and third differences along rows and columns, their mixed difference, and the
+    3 x 3 kernel of Ker and Boehme, each in steps of its order (the spatial rich model of Fridrich
+    and Kodovsky 2012).
+    """
+    along = {"h": plane, "v": plane.T}
+    found: dict[str, _Array] = {}
+    for name, p in along.items():
+        first = p[:, 1:] - p[:, :-1]
+        second = first[:, 1:] - first[:, :-1]
+        third = second[:, 1:] - second[:, :-1]
+        for order, residual in enumerate((first, second, third), 1):
+            code = _quantised(residual, order)
+            found[f"d{order}{name}"] = code if name == "h" else code.T
+    first = plane[:, 1:] - plane[:, :-1]
+    mixed = first[1:] - first[:-1]
+    found["mixed"] = _quantised(mixed, 1)
+    corners = mixed[1:, 1:] - mixed[1:, :-1] - mixed[:-1, 1:] + mixed[:-1, :-1]
+    found["kernel"] = _quantised(corners, 4)
+    return found
+
+
+def _quantised(residual: _Array, step: int) -> _Array:
+    rounded = np.floor_divide(2 * residual + step, 2 * step) if step > 1 else residual
+    return (np.clip(rounded, -_STEPS, _STEPS) + _STEPS).astype(np.uint8)
+
+
+def _plane_cooccurrences(plane: str, codes: dict[str, _Array]) -> dict[str, _Array]:
+    """Triples of neighbouring residuals, along the residual's own direction and across it."""
+    counts = {}
+    for order in (1, 2):
+        h, v = codes[f"d{order}h"], codes[f"d{order}v"]
+        counts[f"d{order}_along"] = _triples(h) + _triples(v.T)
+        counts[f"d{order}_across"] = _triples(h.T) + _triples(v)
+    counts["d3_along"] = _triples(codes["d3h"]) + _triples(codes["d3v"].T)
+    for name in ("mixed", "kernel"):
+        counts[name] = _triples(codes[name]) + _triples(codes[name].T)
+    fold = _fold_triples()
+    return {f"{plane}_{name}": _shares(np.bincount(fold, c)) for name, c in counts.items()}
+
+
+def _colour_cooccurrences(colours: _Array) -> dict[str, _Array]:
+    """Residuals of red, green and blue at the same place."""
+    codes = [_residuals(colour) for colour in colours]
+    counts = {
+        name: np.bincount(_joined(*(code[name] for code in codes)), minlength=_LEVELS**3)
+        for name in ("d1h", "d1v", "d2h", "d2v", "mixed", "kernel")
+    }
+    merged = {
+        "rgb_d1": counts["d1h"] + counts["d1v"],
+        "rgb_d2": counts["d2h"] + counts["d2v"],
+        "rgb_mixed": counts["mixed"],
+        "rgb_kernel": counts["kernel"],
+    }
+    # A picture and its negative count alike; the middle code is its own negative.
+    half = _LEVELS**3 // 2 + 1
+    return {name: _shares((c + c[::-1])[:half]) for name, c in merged.items()}
+
+
+def _triples(codes: _Array) -> _Array:
+    """How often each three codes follow each other in a row."""
+    joined = _joined(codes[:, :-2], codes[:, 1:-1], codes[:, 2:])
+    return np.bincount(joined, minlength=_LEVELS**3)
+
+
+def _joined(a: _Array, b: _Array, c: _Array) -> _Array:
+    return np.asarray((a * _LEVELS + b) * _LEVELS + c).ravel(order="K")  # at most 124: fits uint8
+
+
+@cache
+def _fold_triples() -> _Array:
+    """Class of every triple: reversed and negated ones are counted together."""
+    digits = np.indices((_LEVELS,) * 3).reshape(3, -1)
+    weights = _LEVELS ** np.arange(3)[::-1]
+    negated = _LEVELS - 1 - digits
+    variants = [weights @ d for d in (digits, digits[::-1], negated, negated[::-1])]
+    return np.unique(np.min(variants, axis=0), return_inverse=True)[1]
+
+
+def _shares(counts: _Array) -> _Array:
+    return np.asarray(np.sqrt(counts / max(counts.sum(), 1)))
+
+
+# --- block transforms -----------------------------------------------------------------------------
+
+
+def _block_transform(name: str, plane: _Array) -> dict[str, _Array]:
+    """Statistics of each of the 64 coefficients of the blocks that JPEG would cut."""
+    height, width = (side // 8 * 8 for side in plane.shape)
+    blocks = plane[:height, :width].reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2)
+    coefficients = scipy.fft.dctn(blocks, axes=(2, 3), norm="ortho").reshape(-1, 64)
+    magnitudes = np.abs(coefficients)
+    mean = magnitudes.mean(axis=0)
+    deviation = np.sqrt(np.square(coefficients).mean(axis=0))
+    return {
+        f"{name}_dct_size": np.log(mean + 1e-2),
+        f"{name}_dct_shape": mean / (deviation + 1e-3),
+        f"{name}_dct_zeros": (magnitudes < 0.5).mean(axis=0),
+    }

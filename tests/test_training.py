@@ -1,0 +1,157 @@
+"""Detectors on the rich features: training with copies, operating points, stability."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import make_picture
+from PIL import Image
+from test_cli import run, table
+from test_detector import LOSSLESS, as_extractions, features_of_two_groups
+
+from freqfake import (
+    AdaptationError,
+    OperatingPointError,
+    iter_features,
+    load_detector,
+    rich_feature_names,
+    train_detector,
+)
+from freqfake.delivery import reencoded
+from freqfake.extraction import Extraction
+from freqfake.feature_range import NeighbourDistance
+from freqfake.training import train_on_extractions
+
+
+@pytest.fixture(scope="module")
+def rich(picture_folders):
+    return train_detector(picture_folders / "real", picture_folders / "fake", features="rich")
+
+
+def test_copies_are_extracted_beside_the_picture(picture_folders):
+    path = picture_folders / "real" / "00.png"
+    (picture,) = iter_features(path, features="rich", n_copies=3)
+    assert len(picture.copies) == 3
+    assert {len(copy.features) for copy in picture.copies} == {len(rich_feature_names())}
+    assert all(copy.facts.delivery for copy in picture.copies)
+    (again,) = iter_features([path], features="rich", n_copies=3, n_jobs=2)
+    np.testing.assert_array_equal(again.copies[2].features, picture.copies[2].features)
+
+
+def test_rich_detector_tells_new_pictures_and_delivered_ones_apart(rich):
+    for kind, asynchrony in (("real", 0.23), ("fake", 0.58)):
+        pictures = [make_picture(900 + i, asynchrony=asynchrony) for i in range(10)]
+        table = rich.score(pictures)
+        assert ((table.score > 0) == (kind == "fake")).mean() > 0.8
+        assert (table.error == "").all()
+        assert set(table.verdict) <= {kind, "inconclusive"}
+
+
+def test_rich_detector_survives_its_file(rich, tmp_path):
+    rich.save(tmp_path / "m.npz")
+    loaded = load_detector(tmp_path / "m.npz")
+    pictures = [make_picture(i, asynchrony=0.4) for i in range(3)]
+    assert loaded.score(pictures).equals(rich.score(pictures))
+    assert loaded.features == "rich"
+    assert (tmp_path / "m.npz").stat().st_size < 3_000_000
+
+
+def test_rich_detector_is_not_adapted(rich, picture_folders):
+    with pytest.raises(AdaptationError, match="only a model of the six asynchrony features"):
+        rich.adapt(picture_folders)
+
+
+def test_small_pictures_are_rows_with_a_reason(rich):
+    row = rich.score([make_picture(0, asynchrony=0.3, size=32)]).iloc[0]
+    assert "at least 64 x 64 pixels" in row.error
+    assert row.verdict == ""
+
+
+def test_verdicts_that_a_light_compression_turns_round_are_inconclusive(rich, monkeypatch):
+    pictures = [make_picture(900 + i, asynchrony=0.55) for i in range(20)]
+    called = rich.score(pictures).verdict == "fake"
+    assert called.any()
+    picture = pictures[int(called.argmax())]
+    other = make_picture(902, asynchrony=0.2)
+    monkeypatch.setattr(
+        "freqfake.detector.reencoded", lambda image: reencoded(Image.fromarray(other))
+    )
+    changed = rich.score([picture]).iloc[0]
+    assert (changed.verdict, changed.p_fake) == ("inconclusive", 0.5)
+    assert "compressed so lightly" in changed.reason
+
+
+def test_threshold_of_the_false_alarm_rate():
+    real, fake = features_of_two_groups(400)
+    detector = train_on_extractions(as_extractions(real), as_extractions(fake))
+    assert len(detector.held_out) == 400
+    threshold = detector.threshold(0.01)
+    assert (detector.held_out > threshold).mean() < 0.01
+    assert detector.threshold(None) == -np.inf
+    with pytest.raises(OperatingPointError, match="400 held-out real pictures"):
+        detector.threshold(0.005)
+
+
+def test_fake_needs_to_be_beyond_the_threshold():
+    real, fake = features_of_two_groups(60)
+    detector = train_on_extractions(as_extractions(real), as_extractions(fake))
+    picture = Extraction("x", fake[0], LOSSLESS)
+    assert detector.row(picture, threshold=0.0)["verdict"] == "fake"
+    row = detector.row(picture, threshold=1e9)
+    assert row["verdict"] == "inconclusive"
+    assert "not beyond the false-alarm rate asked for" in row["reason"]
+    assert detector.row(Extraction("x", real[0], LOSSLESS), threshold=1e9)["verdict"] == "real"
+
+
+def test_the_prior_moves_the_probability_and_not_the_verdict():
+    real, fake = features_of_two_groups(60)
+    detector = train_on_extractions(as_extractions(real), as_extractions(fake))
+    picture = Extraction("x", fake[0], LOSSLESS)
+    even, rare = (detector.row(picture, prior=prior) for prior in (0.5, 0.01))
+    assert even["verdict"] == rare["verdict"] == "fake"
+    odds = [row["p_fake"] / (1 - row["p_fake"]) for row in (even, rare)]
+    assert odds[1] == pytest.approx(odds[0] / 99)
+
+
+def test_copies_stay_in_the_fold_of_their_picture():
+    """With features that name the picture, held-out scores must not know the answer."""
+    rng = np.random.default_rng(0)
+    pictures = [[], []]
+    for side in (0, 1):
+        for _ in range(30):
+            own = rng.normal(size=40)
+            copies = tuple(Extraction("x", own, LOSSLESS) for _ in range(3))
+            pictures[side].append(Extraction("x", own, LOSSLESS, copies=copies))
+    detector = train_on_extractions(*pictures, features="rich")
+    y_seen = [detector.classifier.predict([p.features])[0] for p in pictures[1]]
+    assert np.mean(y_seen) > 0.8  # learned by heart
+    assert detector.calibrator.upper_bound_ < 0.5  # and found out
+
+
+def test_neighbour_distance_wants_neighbours_on_both_sides():
+    rng = np.random.default_rng(0)
+    here, there = rng.normal(size=(200, 20)), rng.normal(size=(200, 20))
+    there[100:] += 12  # half of the fakes are of a kind of which there are no real pictures
+    X, y = np.concatenate([here, there]), np.repeat([0, 1], 200)
+    near = NeighbourDistance().fit(X, y, np.arange(400))
+    inside = np.mean([near.distance(x) <= near.limit_ for x in rng.normal(size=(100, 20))])
+    assert inside > 0.85
+    outside = np.mean([near.distance(x) > near.limit_ for x in rng.normal(size=(100, 20)) + 12])
+    assert outside > 0.85
+
+
+def test_rich_training_and_operating_point_on_the_command_line(picture_folders, tmp_path):
+    model = tmp_path / "rich.npz"
+    sides = ["--real", picture_folders / "real", "--fake", picture_folders / "fake"]
+    done = run("train", *sides, "--features", "rich", "--out", model, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    done = run("evaluate", "--model", model, *sides, "--json")
+    assert json.loads(done.stdout)["auc"] > 0.95
+    done = run("score", "--model", model, picture_folders / "fake", "--prior", "0.2")
+    assert {row["verdict"] for row in table(done.stdout)} >= {"fake"}
+    done = run("score", "--model", model, picture_folders, "--max-fpr", "0.01")
+    assert done.returncode == 2
+    assert "20 held-out real pictures support a false-alarm rate of 0.139 at best" in done.stderr
+    done = run("score", "--model", model, picture_folders, "--prior", "1")
+    assert done.returncode == 2
+    assert "`prior` must lie between 0 and 1" in done.stderr
