@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit
-from scipy.stats import binomtest
+from scipy.stats import beta
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
@@ -191,18 +191,16 @@ def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
     if not 0 < max_fpr < 1:
         raise ValueError(f"`max_fpr` must lie between 0 and 1; got {max_fpr}")
     ordered = np.sort(np.asarray(real_scores, float))[::-1]
-    allowed = -1
-    while allowed + 1 < len(ordered) and _upper_bound(allowed + 1, len(ordered)) <= max_fpr:
-        allowed += 1
-    if allowed < 0:
+    n_real = len(ordered)
+    # Clopper-Pearson: the bound of k alarms among n is a quantile of the beta distribution. More
+    # alarms than the rate itself allows need not be tried.
+    n_alarms = np.arange(min(int(max_fpr * n_real) + 1, n_real))
+    bounds = beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms)
+    n_allowed = int(np.searchsorted(bounds, max_fpr, side="right"))
+    if n_allowed == 0:
+        best = bounds[0] if n_real else 1.0
         raise OperatingPointError(
-            f"{len(ordered)} held-out real pictures support a false-alarm rate of "
-            f"{_upper_bound(0, len(ordered)):.3g} at best; asked for {max_fpr:g}"
+            f"{n_real} held-out real pictures support a false-alarm rate of {best:.3g} at best; "
+            f"asked for {max_fpr:g}"
         )
-    return float(ordered[allowed])
-
-
-def _upper_bound(n_alarms: int, n_real: int) -> float:
-    """One-sided Clopper-Pearson bound of a rate."""
-    interval = binomtest(n_alarms, n_real, alternative="less").proportion_ci(CONFIDENCE, "exact")
-    return float(interval.high)
+    return float(ordered[n_allowed - 1])

@@ -173,10 +173,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_labelled(train)
     train.add_argument(
         "--features",
-        choices=("asynchrony", "rich"),
-        default="asynchrony",
-        help="the six of the paper, for full-size lossless originals (default); or the rich "
-        "features, trained on delivered copies too",
+        choices=("rich", "asynchrony"),
+        default="rich",
+        help="the rich features, trained on delivered copies too (default); or the six of the "
+        "paper, for full-size lossless originals",
     )
     _add_spectrum(train)
     train.add_argument("--out", metavar="M", required=True, help="model file to write")
@@ -229,8 +229,8 @@ def _add_labelled(command: argparse.ArgumentParser) -> None:
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:
-    text = "model file, or the name of an embedded model (default: lewoo)"
-    command.add_argument("--model", default="lewoo", metavar="M", help=text)
+    text = "model file, or the name of an embedded model: faces (default) or lewoo"
+    command.add_argument("--model", default="faces", metavar="M", help=text)
 
 
 def _add_spectrum(command: argparse.ArgumentParser) -> None:

@@ -20,9 +20,10 @@ _MIN_SIDE = 128  # pixels; copies are not reduced below
 def delivered_copy(image: "Image.Image", seed: int) -> bytes:
     """Make a delivered copy of a picture.
 
-    In this order, each with its own chance: the past of a photograph (enlarged up to twice, JPEG,
-    reduced to the old size); a reduction by up to four, with one of four filters; JPEG of quality
-    40 to 96 with 4:2:0 or 4:4:4, lossy WebP, or PNG.
+    For an even seed, in this order, each with its own chance: the past of a photograph (enlarged
+    up to twice, JPEG, reduced to the old size); a reduction by up to four; JPEG of quality 40 to
+    96 with 4:2:0 or 4:4:4, lossy WebP, or PNG. For an odd one what social media do: a reduction
+    to between 35 and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
 
     Parameters
     ----------
@@ -37,13 +38,17 @@ def delivered_copy(image: "Image.Image", seed: int) -> bytes:
         Of a picture file.
     """
     rng = np.random.default_rng((seed, zlib.crc32(image.tobytes())))
+    side = min(image.size)
+    if seed % 2:
+        factor = np.exp(rng.uniform(np.log(0.35), np.log(0.9)))
+        if side > _MIN_SIDE:
+            image = _scaled(image, max(factor, _MIN_SIDE / side), rng)
+        return _jpeg(image, int(rng.integers(30, 70)), 2)
     if rng.random() < 0.3:
         image = _with_past(image, rng)
-    side = min(image.size)
     if rng.random() < 0.6 and side > _MIN_SIDE:
         lowest = max(_MIN_SIDE, side / 4)
-        target = np.exp(rng.uniform(np.log(lowest), np.log(side)))
-        image = _scaled(image, target / side, rng)
+        image = _scaled(image, np.exp(rng.uniform(np.log(lowest), np.log(side))) / side, rng)
     return _encoded(image, rng)
 
 

@@ -42,7 +42,7 @@ from .metrics import detection_metrics
 from .persistence import load_state, save_state
 from .spectrum import Spectrum
 
-SCORE_COLUMNS = ("path", "score", "p_fake", "verdict", "reason", "error")
+SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
 
 _MIN_TARGET = 30  # unlabelled pictures for an adaptation
@@ -72,10 +72,15 @@ class Detector:
         From scores to likelihood ratios.
     domain : TrainingDomain
         What it can speak about.
-    held_out : ndarray of shape (n_real,)
-        Scores of real pictures by classifiers that were not fitted to them, one for each.
+    held_out : list of two ndarrays of shape (n_real,) and (n_fake,)
+        Scores of real and of fake pictures by classifiers that were not fitted to them, one for
+        each picture.
     features : {"asynchrony", "rich"}
     spectrum : {"log", "modulus"}
+    max_fpr : float or None
+        Largest rate of real pictures called fake, where no other is asked for.
+    score_adapter : GaussianExpectationAdapter or None
+        Of a detector on the rich features that was adapted: Algorithm 1 on its scores.
     info : dict
         What it was trained on, in plain values.
 
@@ -83,7 +88,7 @@ class Detector:
     --------
     >>> import numpy as np
     >>> import freqfake
-    >>> detector = freqfake.load_detector()
+    >>> detector = freqfake.load_detector("lewoo")
     >>> table = detector.score([np.zeros((64, 64, 3), np.uint8)])
     >>> table.verdict[0], table.reason[0].split(":")[0]
     ('inconclusive', 'equal colour channels')
@@ -94,10 +99,12 @@ class Detector:
         classifier: GaussianExpectationAdapter | StandardizedRidgeClassifier,
         calibrator: LikelihoodRatioCalibrator,
         domain: TrainingDomain,
-        held_out: npt.NDArray[np.float64],
+        held_out: list[npt.NDArray[np.float64]],
         *,
         features: FeatureSet = "asynchrony",
         spectrum: Spectrum = "log",
+        max_fpr: float | None = None,
+        score_adapter: GaussianExpectationAdapter | None = None,
         info: dict[str, Any] | None = None,
     ) -> None:
         self.classifier = classifier
@@ -106,6 +113,8 @@ class Detector:
         self.held_out = held_out
         self.features = features
         self.spectrum = spectrum
+        self.max_fpr = max_fpr
+        self.score_adapter = score_adapter
         self.info = info or {}
 
     def __repr__(self) -> str:
@@ -139,8 +148,10 @@ class Detector:
 
             - ``path``;
             - ``score``: decision value of the classifier, not calibrated, positive for fake;
-            - ``p_fake``: probability of fake; the prior, which is to say no evidence, for a
-              picture that the model cannot speak about;
+            - ``llr``: calibrated likelihood ratio as a logarithm to base 10, positive for fake,
+              bounded by what the calibration data support; 0, which is to say no evidence, for
+              a picture that the model cannot speak about;
+            - ``p_fake``: probability of fake that follows from the prior and the llr;
             - ``verdict``: ``real``, ``fake`` or ``inconclusive``; empty where nothing was read;
             - ``reason``: for the verdict, in words;
             - ``error``: empty, or why the picture cannot be read.
@@ -170,22 +181,24 @@ class Detector:
         job = functools.partial(_score_picture, self, self.threshold(max_fpr), prior)
         return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
 
-    def threshold(self, max_fpr: float | None) -> float:
+    def threshold(self, max_fpr: float | None = None) -> float:
         """Score that a picture called fake exceeds, so that real ones rarely are.
 
         Parameters
         ----------
-        max_fpr : float or None
+        max_fpr : float, optional
             Largest rate of real pictures called fake: the one-sided 95 % Clopper-Pearson bound
-            of the rate among the held-out real pictures stays under it. None asks for no
-            threshold beside the likelihood ratio of 10 that every verdict needs.
+            of the rate among the held-out real pictures stays under it. The detector's own by
+            default; if that is None too, there is no threshold beside the likelihood ratio of
+            10 that every verdict needs.
 
         Raises
         ------
         OperatingPointError
             There are too few held-out real pictures to support such a rate.
         """
-        return -np.inf if max_fpr is None else false_alarm_threshold(self.held_out, max_fpr)
+        limit = self.max_fpr if max_fpr is None else max_fpr
+        return -np.inf if limit is None else false_alarm_threshold(self.held_out[0], limit)
 
     def evaluate(
         self,
@@ -216,7 +229,8 @@ class Detector:
         options: dict[str, Any] = {"features": self.features, "spectrum": self.spectrum}
         options |= {"n_jobs": n_jobs, "progress": progress}
         done = [readable(iter_features(pictures, **options)) for pictures in (real, fake)]
-        rows = [self.row(extraction) for part in done for extraction in part]
+        limit = self.threshold()
+        rows = [self.row(picture, threshold=limit) for part in done for picture in part]
         y = np.repeat([0, 1], [len(part) for part in done])
         metrics = detection_metrics(y, [row["score"] for row in rows])
         unsure = [row["verdict"] == "inconclusive" for row in rows]
@@ -262,39 +276,43 @@ class Detector:
         SeparationWarning
             The two Gaussians of the pictures overlap.
         """
-        self._check_adaptable()
-        done = iter_features(inputs, spectrum=self.spectrum, n_jobs=n_jobs, progress=progress)
+        options: dict[str, Any] = {"features": self.features, "spectrum": self.spectrum}
+        done = iter_features(inputs, **options, n_jobs=n_jobs, progress=progress)
         return self.adapt_to(readable(done), expectations=expectations)
 
     def adapt_to(
         self, pictures: Sequence[Extraction], *, expectations: Expectations = "joint"
     ) -> "Detector":
         """Adapt to pictures whose features are there already, see :meth:`adapt`."""
-        adapter = copy.copy(self._check_adaptable())
         if len(pictures) < _MIN_TARGET:
             raise AdaptationError(
                 f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(pictures)}"
             )
         facts = [known_facts(picture) for picture in pictures]
-        _warn_of_subsampling(facts)
+        X = np.array([picture.features for picture in pictures])
+        changed = copy.copy(self)
+        if isinstance(self.classifier, GaussianExpectationAdapter):
+            _warn_of_subsampling(facts)
+            changed.classifier = adapter = copy.copy(self.classifier)
+        else:  # too many features for a mixture: the scores take their place
+            X = self.classifier.decision_function(X)[:, np.newaxis]
+            changed.score_adapter = adapter = self._adapter_of_scores()
         if expectations != adapter.expectations:
             adapter.set_params(expectations=expectations)
             adapter.fit(adapter.source_, adapter.source_labels_)
-        adapted = _adapt_or_keep(adapter, np.array([p.features for p in pictures]))
-        changed = copy.copy(self)
+        adapted = _adapt_or_keep(adapter, X)
+        if not adapted:
+            changed.classifier, changed.score_adapter = self.classifier, self.score_adapter
         changed.domain = self.domain.moved_to(facts, keep_sizes=not adapted)
         changed.info = {**self.info, "adapted_to": len(pictures)}
-        if adapted:
-            changed.classifier = adapter
         return changed
 
-    def _check_adaptable(self) -> GaussianExpectationAdapter:
-        if not isinstance(self.classifier, GaussianExpectationAdapter):
-            raise AdaptationError(
-                "only a model of the six asynchrony features can be adapted; this one has the "
-                f"{self.features} features, which were trained on delivered copies instead"
-            )
-        return self.classifier
+    def _adapter_of_scores(self) -> GaussianExpectationAdapter:
+        scores = np.concatenate(self.held_out)
+        labels = np.repeat([0, 1], [len(side) for side in self.held_out])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SeparationWarning)
+            return GaussianExpectationAdapter().fit(scores[:, np.newaxis], labels)
 
     def save(self, path: PathLike) -> None:
         """Write the detector to a file that :func:`load_detector` reads.
@@ -304,21 +322,31 @@ class Detector:
         save_state(path, vars(self))
 
     def row(
-        self, extraction: Extraction, *, threshold: float = -np.inf, prior: float = 0.5
+        self, extraction: Extraction, *, threshold: float | None = None, prior: float = 0.5
     ) -> dict[str, Any]:
         """Row of :meth:`score` for a picture whose features are there already."""
+        threshold = self.threshold() if threshold is None else threshold
         if extraction.features is None:
-            return _as_row(extraction.path, np.nan, np.nan, "", "", extraction.error)
+            unknown = (np.nan, np.nan, np.nan, "", "")
+            return _as_row(extraction.path, *unknown, extraction.error)
         features = extraction.features[np.newaxis]
-        score = float(self.classifier.decision_function(features)[0])
+        score = self._score(features)
         if isinstance(self.classifier, GaussianExpectationAdapter):
             features = self.classifier.to_source(features)
         objections = self.domain.objections(features[0], known_facts(extraction))
         if objections:
-            return _as_row(extraction.path, score, prior, "inconclusive", "; ".join(objections))
+            words = ("inconclusive", "; ".join(objections))
+            return _as_row(extraction.path, score, 0.0, prior, *words)
         llr = float(self.calibrator.predict(score))
         verdict, reason = self._verdict(llr, score > threshold)
-        return _as_row(extraction.path, score, float(posterior(llr, prior)), verdict, reason)
+        p_fake = float(posterior(llr, prior))
+        return _as_row(extraction.path, score, llr, p_fake, verdict, reason)
+
+    def _score(self, features: npt.NDArray[Any]) -> float:
+        scores = self.classifier.decision_function(features)
+        if self.score_adapter is not None:
+            scores = self.score_adapter.to_source(scores[:, np.newaxis])[:, 0]
+        return float(scores[0])
 
     def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
         words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{llr:.1f})"
@@ -330,14 +358,15 @@ class Detector:
         return verdict, words + _CAVEATS.get((self.features, verdict), "")
 
 
-def load_detector(model: PathLike = "lewoo") -> Detector:
+def load_detector(model: PathLike = "faces") -> Detector:
     """Load a detector.
 
     Parameters
     ----------
     model : str or path-like
-        A file that :meth:`Detector.save` wrote, or the name of an embedded model. ``"lewoo"``:
-        the six features for full-size, losslessly stored faces, see its model card.
+        A file that :meth:`Detector.save` wrote, or the name of an embedded model: ``"faces"``,
+        the rich features for delivered pictures, or ``"lewoo"``, the six features of the paper
+        for full-size, losslessly stored faces. See their model cards.
 
     Returns
     -------
@@ -367,9 +396,15 @@ def _from_state(state: dict[str, Any], name: str) -> Detector:
 
 
 def _as_row(
-    path: str, score: float, p_fake: float, verdict: str, reason: str, error: str = ""
+    path: str,
+    score: float,
+    llr: float,
+    p_fake: float,
+    verdict: str,
+    reason: str,
+    error: str = "",
 ) -> dict[str, Any]:
-    values = (path, score, p_fake, verdict, reason, error)
+    values = (path, score, llr, p_fake, verdict, reason, error)
     return dict(zip(SCORE_COLUMNS, values, strict=True))
 
 
@@ -389,11 +424,11 @@ def _score_picture(
     if extraction.pixels is None or row["verdict"] not in ("real", "fake"):
         return row
     again = extract(path, read_bytes(reencoded(to_pil(extraction.pixels)))[0], compute=compute)
-    score = detector.classifier.decision_function([again.features])[0]
+    score = detector._score(np.asarray([again.features]))
     if (score > 0) == (row["score"] > 0):
         return row
     reason = "the verdict changes when the picture is compressed so lightly that nobody sees it"
-    return {**row, "p_fake": prior, "verdict": "inconclusive", "reason": reason}
+    return {**row, "llr": 0.0, "p_fake": prior, "verdict": "inconclusive", "reason": reason}
 
 
 def readable(done: Iterable[Extraction]) -> list[Extraction]:

@@ -45,6 +45,7 @@ class TrainingDomain(BaseEstimator):
         y: npt.NDArray[np.int64],
         facts: Sequence[ImageFacts],
         groups: npt.NDArray[Any] | None = None,
+        weights: npt.NDArray[Any] | None = None,
     ) -> Self:
         """Learn from the training pictures.
 
@@ -56,18 +57,24 @@ class TrainingDomain(BaseEstimator):
         facts : sequence of ImageFacts
         groups : ndarray of shape (n_pictures,), optional
             Equal for copies of the same picture.
+        weights : ndarray of shape (n_pictures,), optional
         """
         self.deliveries_ = tuple(sorted({fact.delivery for fact in facts}))
         self.min_side_, self.max_side_ = _side_range(facts)
         kind = ClassDistance if X.shape[1] == len(FEATURE_NAMES) else NeighbourDistance
-        self.range_ = kind().fit(X, y, np.arange(len(X)) if groups is None else groups)
+        self.range_ = kind().fit(
+            X,
+            y,
+            np.arange(len(X)) if groups is None else groups,
+            np.ones(len(X)) if weights is None else weights,
+        )
         return self
 
     def moved_to(self, facts: Sequence[ImageFacts], *, keep_sizes: bool) -> Self:
         """Make a copy for unlabelled pictures of other sizes and deliveries.
 
-        JPEG with chroma subsampling is not taken in: without labels nobody knows whether
-        anything is left there to tell real from fake.
+        A model of the six features does not take in JPEGs with chroma subsampling: without
+        labels nobody knows whether anything is left there to tell real from fake.
 
         Parameters
         ----------
@@ -77,7 +84,9 @@ class TrainingDomain(BaseEstimator):
             Whether the model still speaks about pictures of the sizes it spoke about before.
         """
         moved = copy.copy(self)
-        deliveries = {fact.delivery for fact in facts} - SUBSAMPLED
+        deliveries = {fact.delivery for fact in facts}
+        if isinstance(self.range_, ClassDistance):
+            deliveries -= SUBSAMPLED
         moved.deliveries_ = tuple(sorted({*self.deliveries_, *deliveries}))
         low, high = _side_range(facts)
         moved.min_side_ = min(low, self.min_side_) if keep_sizes else low

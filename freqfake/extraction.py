@@ -128,7 +128,7 @@ def map_pictures(
     inputs, n_jobs, progress
         See :func:`iter_features`.
     """
-    items = list(_expand(inputs))
+    items = list(expand(inputs))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     done = parallel(joblib.delayed(job)(name, *_opened(image)) for name, image in items)
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
@@ -239,7 +239,7 @@ class AsynchronyTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
+def expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
     """Name and picture of every input, files and folders looked up."""
     if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
         raise TypeError(

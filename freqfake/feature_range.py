@@ -28,8 +28,17 @@ class ClassDistance(BaseEstimator):
         97.5 % of the training pictures lie closer to the others.
     """
 
-    def fit(self, X: npt.NDArray[Any], y: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Self:
-        """Learn from features `X`, labels `y`, and `groups` that belong together."""
+    def fit(
+        self,
+        X: npt.NDArray[Any],
+        y: npt.NDArray[Any],
+        groups: npt.NDArray[Any],
+        weights: npt.NDArray[Any],
+    ) -> Self:
+        """Learn from features `X`, labels `y`, and `groups` that belong together.
+
+        The `weights` are not used.
+        """
         self.means_, self.precisions_ = _class_moments(X, y)
         sample = np.random.default_rng(0).permutation(len(X))[:_SAMPLE]
         distances = []
@@ -50,11 +59,10 @@ class ClassDistance(BaseEstimator):
 
 
 class NeighbourDistance(BaseEstimator):
-    """Distance to the nearest training pictures of both classes, for many features.
+    """Distance to the nearest training pictures, for many features.
 
     In the twenty strongest principal components of the real pictures, whitened: what varies most
-    there is the delivery. A picture must have neighbours on both sides: where only one kind was
-    seen, its traces cannot be told from the traces of its delivery.
+    there is the delivery.
 
     Attributes
     ----------
@@ -70,8 +78,17 @@ class NeighbourDistance(BaseEstimator):
         1: distances are in units of the usual ones.
     """
 
-    def fit(self, X: npt.NDArray[Any], y: npt.NDArray[Any], groups: npt.NDArray[Any]) -> Self:
-        """Learn from features `X`, labels `y`, and `groups` that belong together."""
+    def fit(
+        self,
+        X: npt.NDArray[Any],
+        y: npt.NDArray[Any],
+        groups: npt.NDArray[Any],
+        weights: npt.NDArray[Any],
+    ) -> Self:
+        """Learn from features `X`, labels `y`, and `groups` that belong together.
+
+        The references are drawn with the `weights`, so that sources of few pictures are there.
+        """
         rng = np.random.default_rng(0)
         real = X[y == 0]
         self.center_, self.scale_ = real.mean(axis=0), real.std(axis=0) + 1e-6
@@ -81,7 +98,10 @@ class NeighbourDistance(BaseEstimator):
         projected = self._standardised(X) @ self.projection_
         self.references_, usual = [], []
         for label in (0, 1):
-            kept = rng.permutation(np.flatnonzero(y == label))[:_N_REFERENCES]
+            members = np.flatnonzero(y == label)
+            size = min(_N_REFERENCES, len(members))
+            chances = weights[members] / weights[members].sum()
+            kept = rng.choice(members, size, replace=False, p=chances)
             self.references_.append(projected[kept])
             looked_at = kept[:_SAMPLE]
             distances = cdist(projected[looked_at], projected[kept])
@@ -92,10 +112,10 @@ class NeighbourDistance(BaseEstimator):
         return self
 
     def distance(self, features: npt.NDArray[Any]) -> float:
-        """Distance of one picture."""
+        """Distance of one picture to the nearer of the two classes."""
         projected = self._standardised(features) @ self.projection_
         distances = [_nth_smallest(cdist([projected], kept))[0] for kept in self.references_]
-        return float(np.max(distances / self.usual_))
+        return float(np.min(distances / self.usual_))
 
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(np.clip((X - self.center_) / self.scale_, -_CLIP, _CLIP))

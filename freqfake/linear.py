@@ -11,6 +11,8 @@ from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+_CLIP = 4  # standard deviations; one odd feature shall not outvote all others
+
 
 class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
     """Standardised features and ridge regression on the labels.
@@ -28,6 +30,7 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of shape (2,)
     mean_, scale_ : ndarray of shape (n_features,)
+        Standardised features are clipped at 4 standard deviations.
     coef_ : ndarray of shape (n_features,)
         For standardised features.
     intercept_ : float
@@ -61,8 +64,8 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
         weights = _balanced(_check_sample_weight(sample_weight, X), y == self.classes_[1])
         scaler = StandardScaler().fit(X, sample_weight=weights)
         ridge = RidgeClassifier(alpha=self.alpha)
-        ridge.fit(scaler.transform(X), y, sample_weight=weights)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        ridge.fit(self._standardised(X), y, sample_weight=weights)
         self.coef_ = np.ravel(ridge.coef_)
         self.intercept_ = float(np.ravel(ridge.intercept_)[0])
         return self
@@ -71,12 +74,15 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
         """Decision values, shape (n_pictures,): near -1 and 1, positive for ``classes_[1]``."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray((X - self.mean_) / self.scale_ @ self.coef_ + self.intercept_)
+        return np.asarray(self._standardised(X) @ self.coef_ + self.intercept_)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Class of each picture, shape (n_pictures,)."""
         called = (self.decision_function(X) > 0).astype(int)
         return np.asarray(self.classes_[called])
+
+    def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(np.clip((X - self.mean_) / self.scale_, -_CLIP, _CLIP))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -96,8 +96,8 @@ def _middle(pixels: _Array) -> _Array:
 
 
 def _parts(rgb: _Array) -> dict[str, _Array]:
-    planes = np.moveaxis(rgb @ _YCBCR.T, -1, 0)
-    colours = np.moveaxis(rgb, -1, 0)
+    planes = np.ascontiguousarray(np.moveaxis(rgb @ _YCBCR.T, -1, 0))
+    colours = np.ascontiguousarray(np.moveaxis(rgb, -1, 0))
     parts = _rings(colours)
     rounded = np.rint(planes).astype(np.int16)
     for name, plane in zip(_PLANES, rounded, strict=True):

@@ -16,7 +16,7 @@ from .calibration import LikelihoodRatioCalibrator
 from .detector import Detector, known_facts, readable
 from .domain import TrainingDomain
 from .exceptions import DatasetWarning, SeparationWarning, TrainingError
-from .extraction import Extraction, FeatureSet, Inputs, iter_features
+from .extraction import Extraction, FeatureSet, Inputs, expand, iter_features
 from .io import ImageFacts
 from .linear import StandardizedRidgeClassifier
 from .spectrum import Spectrum
@@ -24,17 +24,19 @@ from .svm import RBFSVMClassifier
 
 _MIN_PICTURES = 10  # of either class
 _N_FOLDS = 5
-_N_COPIES = 2  # of each training picture, for the rich features
-_COPY_WEIGHT = 0.3  # of a copy, against 1 of its original
+_ENOUGH = 2000  # pictures and copies of them; smaller data sets get more copies a picture
+_COPIES = (2, 8)  # at least and at most
+COPY_WEIGHT = 0.5  # of a copy, against 1 of its original
 
 
 def train_detector(
     real: Inputs,
     fake: Inputs,
     *,
-    features: FeatureSet = "asynchrony",
+    features: FeatureSet = "rich",
     spectrum: Spectrum = "log",
     name: str = "",
+    max_fpr: float | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Detector:
@@ -46,14 +48,17 @@ def train_detector(
         See :func:`freqfake.iter_features`. At least 10 pictures each. They should come in the
         same formats, sizes and qualities on both sides, or the detector learns the difference
         in these.
-    features : {"asynchrony", "rich"}
-        The six features of the paper, for full-size originals stored without loss, with an RBF
-        support vector machine; or the rich features, with ridge regression, trained on the
-        pictures and on two delivered copies of each.
+    features : {"rich", "asynchrony"}
+        The rich features, with ridge regression, trained on the pictures and on two to eight
+        delivered copies of each; or the six features of the paper, for full-size originals
+        stored without loss, with an RBF support vector machine.
     spectrum : {"log", "modulus"}
         Of the six, see :func:`freqfake.asynchrony_features`.
     name : str
         What the detector is called in its `info`.
+    max_fpr : float, optional
+        Largest rate of real pictures called fake, unless another one is asked for when scoring,
+        see :meth:`Detector.threshold`.
 
     Returns
     -------
@@ -73,9 +78,18 @@ def train_detector(
     """
     options: dict[str, Any] = {"features": features, "spectrum": spectrum}
     options |= {"n_jobs": n_jobs, "progress": progress}
-    options["n_copies"] = _N_COPIES if features == "rich" else 0
-    parts = [readable(iter_features(inputs, **options)) for inputs in (real, fake)]
-    return train_on_extractions(*parts, features=features, spectrum=spectrum, name=name)
+    inputs = [[image for _, image in expand(side)] for side in (real, fake)]
+    if features == "rich":
+        options["n_copies"] = copies_for(sum(map(len, inputs)))
+    parts = [readable(iter_features(side, **options)) for side in inputs]
+    return train_on_extractions(
+        *parts, features=features, spectrum=spectrum, name=name, max_fpr=max_fpr
+    )
+
+
+def copies_for(n_pictures: int) -> int:
+    """How many delivered copies of each of so many training pictures to make."""
+    return int(np.clip(_ENOUGH // max(n_pictures, 1), *_COPIES))
 
 
 def train_on_extractions(
@@ -85,15 +99,20 @@ def train_on_extractions(
     features: FeatureSet = "asynchrony",
     spectrum: Spectrum = "log",
     name: str = "",
+    max_fpr: float | None = None,
+    weights: npt.ArrayLike | None = None,
 ) -> Detector:
-    """Train on pictures whose features are there already, see :func:`train_detector`."""
+    """Train on pictures whose features are there already, see :func:`train_detector`.
+
+    `weights`, real pictures first, are for the rich features only; all are 1 by default.
+    """
     for part, side in ((real, "real"), (fake, "generated")):
         if len(part) < _MIN_PICTURES:
             raise TrainingError(
                 f"at least {_MIN_PICTURES} readable {side} pictures are needed; got {len(part)}"
             )
     _warn_of_telling_files(*([known_facts(picture) for picture in part] for part in (real, fake)))
-    table = _TrainingTable(real, fake)
+    table = _TrainingTable(real, fake, weights)
     six = features == "asynchrony"
     scores = table.held_out_scores(RBFSVMClassifier() if six else StandardizedRidgeClassifier())
     with warnings.catch_warnings():
@@ -101,21 +120,29 @@ def train_on_extractions(
         classifier = table.fit(
             GaussianExpectationAdapter() if six else StandardizedRidgeClassifier()
         )
-    return Detector(
+    detector = Detector(
         classifier,
         LikelihoodRatioCalibrator().fit(scores, table.y),
-        TrainingDomain().fit(table.X, table.y, table.facts, table.groups),
-        scores[(table.y == 0) & table.is_original],
+        TrainingDomain().fit(table.X, table.y, table.facts, table.groups, table.weights),
+        [scores[(table.y == label) & table.is_chosen] for label in (0, 1)],
         features=features,
         spectrum=spectrum,
+        max_fpr=max_fpr,
         info={"name": name, "n_real": len(real), "n_fake": len(fake), "freqfake": __version__},
     )
+    detector.threshold()  # an error now rather than at the first score
+    return detector
 
 
 class _TrainingTable:
     """Features of the training pictures and of their copies, one below the other."""
 
-    def __init__(self, real: Sequence[Extraction], fake: Sequence[Extraction]) -> None:
+    def __init__(
+        self,
+        real: Sequence[Extraction],
+        fake: Sequence[Extraction],
+        weights: npt.ArrayLike | None = None,
+    ) -> None:
         families = [(picture, *picture.copies) for picture in (*real, *fake)]
         sizes = [len(family) for family in families]
         pictures = [picture for family in families for picture in family]
@@ -123,8 +150,11 @@ class _TrainingTable:
         self.facts = [known_facts(picture) for picture in pictures]
         self.y = np.repeat(np.repeat([0, 1], [len(real), len(fake)]), sizes)
         self.groups = np.repeat(np.arange(len(families)), sizes)
-        self.is_original = np.concatenate([np.arange(size) == 0 for size in sizes])
-        self.weights = np.where(self.is_original, 1.0, _COPY_WEIGHT)
+        position = np.concatenate([np.arange(size) for size in sizes])
+        given = np.ones(len(families)) if weights is None else np.asarray(weights, float)
+        self.weights = np.where(position == 0, 1.0, COPY_WEIGHT) * np.repeat(given, sizes)
+        # One of each family, the original or a copy by turns: these are independent pictures.
+        self.is_chosen = position == self.groups % np.repeat(sizes, sizes)
 
     def fit(self, classifier: ClassifierMixin, rows: Any = slice(None)) -> Any:
         """Fit a classifier to some of the rows, all by default."""

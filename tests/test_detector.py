@@ -33,7 +33,9 @@ LOSSLESS = ImageFacts(1024, 1024, "RGB", "lossless")
 
 @pytest.fixture(scope="module")
 def detector(picture_folders):
-    return train_detector(picture_folders / "real", picture_folders / "fake", name="test")
+    return train_detector(
+        picture_folders / "real", picture_folders / "fake", features="asynchrony", name="test"
+    )
 
 
 def as_extractions(X, facts=LOSSLESS):
@@ -97,6 +99,7 @@ def test_scores_tell_new_pictures_apart(detector):
         assert (table.verdict == kind).all()
         assert ((table.score > 0) == (kind == "fake")).all()
         assert ((table.p_fake > 0.5) == (table.score > 0)).all()
+        assert (np.abs(table.llr) >= 1).all()
         assert (table.error == "").all()
         assert table.reason.str.contains("4:2:0").all()
 
@@ -131,7 +134,7 @@ def test_outside_its_domain_the_verdict_is_inconclusive(reason):
     assert inside["verdict"] == "fake"
     facts = dataclasses.replace(LOSSLESS, **OUTSIDE[reason])
     row = detector.row(Extraction("x", fake[0], facts))
-    assert (row["verdict"], row["p_fake"]) == ("inconclusive", 0.5)
+    assert (row["verdict"], row["p_fake"], row["llr"]) == ("inconclusive", 0.5, 0)
     assert reason in row["reason"]
     assert row["score"] == inside["score"]
 
@@ -182,7 +185,9 @@ def test_training_needs_enough_pictures_of_both_kinds(picture_folders):
 def test_training_leaves_out_the_unreadable_and_says_so(picture_folders, tmp_path):
     with pytest.warns(UnreadableImageWarning, match=r"left out .*missing.png: no such file"):
         detector = train_detector(
-            [picture_folders / "real", tmp_path / "missing.png"], picture_folders / "fake"
+            [picture_folders / "real", tmp_path / "missing.png"],
+            picture_folders / "fake",
+            features="asynchrony",
         )
     assert detector.info["n_real"] == 20
 
@@ -276,7 +281,7 @@ def test_adaptation_is_refused_where_the_groups_are_not_real_and_fake():
 
 
 def test_embedded_model_on_the_samples(samples):
-    table = load_detector().score(samples)
+    table = load_detector("lewoo").score(samples)
     table.index = [path.rsplit("/", 1)[1] for path in table.path]
     assert table.verdict["mobilestylegan_200.webp"] == "fake"
     assert set(table.verdict[table.path.str.contains("real")]) == {"inconclusive"}
@@ -285,7 +290,7 @@ def test_embedded_model_on_the_samples(samples):
 
 
 def test_embedded_model_knows_that_the_papers_faces_are_outside(measuring_data):
-    table = load_detector().score(measuring_data / "lewoo_samples")
+    table = load_detector("lewoo").score(measuring_data / "lewoo_samples")
     assert len(table) == 8
     assert set(table.verdict) == {"inconclusive"}
     assert table.reason.str.startswith("224 x 224").all()
@@ -293,8 +298,25 @@ def test_embedded_model_knows_that_the_papers_faces_are_outside(measuring_data):
 
 def test_embedded_model_accuses_no_delivered_face(measuring_data):
     folders = [measuring_data / name / "real" for name in ("celebahq512", "celeba_crops")]
-    assert set(load_detector().score(folders).verdict) == {"inconclusive"}
+    assert set(load_detector("lewoo").score(folders).verdict) == {"inconclusive"}
 
 
-def test_result_shows_what_it_is():
-    assert "lewoo" in repr(load_detector())
+def test_default_model_on_the_samples(samples):
+    table = load_detector().score(samples)
+    is_real = table.path.str.contains("/real/")
+    assert set(table.verdict[is_real]) == {"inconclusive"}
+    assert "fake" in set(table.verdict[~is_real])
+    assert set(table.verdict[~is_real]) <= {"fake", "inconclusive"}
+    assert (table.error == "").all()
+
+
+def test_default_model_holds_its_false_alarm_rate():
+    detector = load_detector()
+    real, fake = detector.held_out
+    assert len(real) > 2000
+    assert (real > detector.threshold()).mean() < 0.01 < (fake > detector.threshold()).mean()
+
+
+def test_embedded_models_show_what_they_are():
+    assert "lewoo" in repr(load_detector("lewoo"))
+    assert "faces" in repr(load_detector())

@@ -21,7 +21,7 @@ LAYERS = [
     ["adaptation", "domain", "audit"],
     ["persistence"],
     ["detector"],
-    ["training"],
+    ["training", "plots"],
     ["cli"],
     ["__main__", "__init__"],
 ]

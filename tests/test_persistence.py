@@ -119,13 +119,13 @@ def test_files_that_are_refused(tmp_path, monkeypatch):
         load_detector("nobody")
     monkeypatch.setattr("freqfake.persistence._MAX_BYTES", 1000)
     with pytest.raises(ModelFileError, match="unpacks to more than 1000 bytes"):
-        load_detector()
+        load_detector("lewoo")
 
 
 def test_every_flipped_byte_gives_a_model_error_or_the_same_model(tmp_path):
     data = EMBEDDED.read_bytes()
     rng = np.random.default_rng(0)
-    expected = json.dumps(load_detector().info)
+    expected = json.dumps(load_detector("lewoo").info)
     refused = 0
     for position in rng.choice(len(data), 60, replace=False):
         damaged = bytearray(data)
@@ -138,10 +138,13 @@ def test_every_flipped_byte_gives_a_model_error_or_the_same_model(tmp_path):
     assert refused > 40
 
 
-def test_embedded_model_is_small_and_plain():
-    assert EMBEDDED.stat().st_size < 1_000_000
-    with zipfile.ZipFile(EMBEDDED) as archive:
-        assert all(name.endswith(".npy") for name in archive.namelist())
+@pytest.mark.parametrize("name", ["faces", "lewoo"])
+def test_embedded_models_are_small_and_plain(name):
+    path = EMBEDDED.with_stem(name)
+    assert path.stat().st_size < 1_000_000
+    with zipfile.ZipFile(path) as archive:
+        assert all(entry.endswith(".npy") for entry in archive.namelist())
+    assert path.with_suffix(".md").exists()
 
 
 def test_embedded_model_is_what_its_training_features_give():

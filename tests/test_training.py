@@ -10,7 +10,7 @@ from test_cli import run, table
 from test_detector import LOSSLESS, as_extractions, features_of_two_groups
 
 from freqfake import (
-    AdaptationError,
+    AdaptationWarning,
     OperatingPointError,
     iter_features,
     load_detector,
@@ -22,10 +22,18 @@ from freqfake.extraction import Extraction
 from freqfake.feature_range import NeighbourDistance
 from freqfake.training import train_on_extractions
 
+REAL_FAKE = (0.1, 1.0)  # asynchrony
+
 
 @pytest.fixture(scope="module")
-def rich(picture_folders):
-    return train_detector(picture_folders / "real", picture_folders / "fake", features="rich")
+def rich():
+    """A detector of pictures so different that it still sees it after delivery."""
+    real, fake = (
+        [make_picture(100 * k + i, asynchrony=REAL_FAKE[k] * (1 + 0.02 * i), size=128)
+         for i in range(30)]
+        for k in (0, 1)
+    )  # fmt: skip
+    return train_detector(real, fake, features="rich", n_jobs=2)
 
 
 def test_copies_are_extracted_beside_the_picture(picture_folders):
@@ -39,8 +47,8 @@ def test_copies_are_extracted_beside_the_picture(picture_folders):
 
 
 def test_rich_detector_tells_new_pictures_and_delivered_ones_apart(rich):
-    for kind, asynchrony in (("real", 0.23), ("fake", 0.58)):
-        pictures = [make_picture(900 + i, asynchrony=asynchrony) for i in range(10)]
+    for kind, asynchrony in zip(("real", "fake"), REAL_FAKE, strict=True):
+        pictures = [make_picture(900 + i, asynchrony=1.2 * asynchrony, size=128) for i in range(10)]
         table = rich.score(pictures)
         assert ((table.score > 0) == (kind == "fake")).mean() > 0.8
         assert (table.error == "").all()
@@ -56,9 +64,30 @@ def test_rich_detector_survives_its_file(rich, tmp_path):
     assert (tmp_path / "m.npz").stat().st_size < 3_000_000
 
 
-def test_rich_detector_is_not_adapted(rich, picture_folders):
-    with pytest.raises(AdaptationError, match="only a model of the six asynchrony features"):
-        rich.adapt(picture_folders)
+def test_rich_detector_is_adapted_by_its_scores(rich):
+    """Features that move all scores by the same amount are moved back."""
+    X = [picture.features for picture in iter_features(
+        [make_picture(700 + i, asynchrony=REAL_FAKE[i % 2] * 1.2, size=128) for i in range(60)],
+        features="rich")]  # fmt: skip
+    y = np.arange(60) % 2
+    step = 3 * rich.classifier.coef_ / np.square(rich.classifier.coef_).sum()
+    moved = np.array(X) + step * rich.classifier.scale_
+    pictures = [Extraction("x", features, LOSSLESS) for features in moved]
+    assert np.mean((rich.classifier.decision_function(moved) > 0) == y) < 0.6
+    adapted = rich.adapt_to(pictures)
+    scores = [adapted.row(picture)["score"] for picture in pictures]
+    assert np.mean((np.array(scores) > 0) == y) > 0.95
+    assert adapted.info["adapted_to"] == 60
+
+
+def test_rich_detector_keeps_scores_that_need_no_adaptation(rich, tmp_path):
+    pictures = [make_picture(800 + i, asynchrony=REAL_FAKE[i % 2] * 1.2, size=128)
+                for i in range(60)]  # fmt: skip
+    with pytest.warns(AdaptationWarning, match="the scores stay as they are"):
+        adapted = rich.adapt(pictures)
+    assert adapted.score_adapter is None
+    adapted.save(tmp_path / "m.npz")
+    assert load_detector(tmp_path / "m.npz").score(pictures).equals(rich.score(pictures))
 
 
 def test_small_pictures_are_rows_with_a_reason(rich):
@@ -68,25 +97,25 @@ def test_small_pictures_are_rows_with_a_reason(rich):
 
 
 def test_verdicts_that_a_light_compression_turns_round_are_inconclusive(rich, monkeypatch):
-    pictures = [make_picture(900 + i, asynchrony=0.55) for i in range(20)]
+    pictures = [make_picture(900 + i, asynchrony=1.2 * REAL_FAKE[1], size=128) for i in range(20)]
     called = rich.score(pictures).verdict == "fake"
     assert called.any()
     picture = pictures[int(called.argmax())]
-    other = make_picture(902, asynchrony=0.2)
+    other = make_picture(902, asynchrony=REAL_FAKE[0], size=128)
     monkeypatch.setattr(
         "freqfake.detector.reencoded", lambda image: reencoded(Image.fromarray(other))
     )
     changed = rich.score([picture]).iloc[0]
-    assert (changed.verdict, changed.p_fake) == ("inconclusive", 0.5)
+    assert (changed.verdict, changed.p_fake, changed.llr) == ("inconclusive", 0.5, 0.0)
     assert "compressed so lightly" in changed.reason
 
 
 def test_threshold_of_the_false_alarm_rate():
     real, fake = features_of_two_groups(400)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
-    assert len(detector.held_out) == 400
+    assert [len(side) for side in detector.held_out] == [400, 400]
     threshold = detector.threshold(0.01)
-    assert (detector.held_out > threshold).mean() < 0.01
+    assert (detector.held_out[0] > threshold).mean() < 0.01
     assert detector.threshold(None) == -np.inf
     with pytest.raises(OperatingPointError, match="400 held-out real pictures"):
         detector.threshold(0.005)
@@ -128,22 +157,20 @@ def test_copies_stay_in_the_fold_of_their_picture():
     assert detector.calibrator.upper_bound_ < 0.5  # and found out
 
 
-def test_neighbour_distance_wants_neighbours_on_both_sides():
+def test_neighbour_distance_knows_both_classes_and_nothing_else():
     rng = np.random.default_rng(0)
-    here, there = rng.normal(size=(200, 20)), rng.normal(size=(200, 20))
-    there[100:] += 12  # half of the fakes are of a kind of which there are no real pictures
-    X, y = np.concatenate([here, there]), np.repeat([0, 1], 200)
-    near = NeighbourDistance().fit(X, y, np.arange(400))
-    inside = np.mean([near.distance(x) <= near.limit_ for x in rng.normal(size=(100, 20))])
-    assert inside > 0.85
-    outside = np.mean([near.distance(x) > near.limit_ for x in rng.normal(size=(100, 20)) + 12])
-    assert outside > 0.85
+    X, y = rng.normal(size=(400, 20)), np.repeat([0, 1], 200)
+    X[y == 1] += 5
+    near = NeighbourDistance().fit(X, y, np.arange(400), np.ones(400))
+    for offset, expected in ((0, True), (5, True), (12, False), (-6, False)):
+        unseen = rng.normal(size=(100, 20)) + offset
+        assert np.mean([(near.distance(x) <= near.limit_) == expected for x in unseen]) > 0.85
 
 
 def test_rich_training_and_operating_point_on_the_command_line(picture_folders, tmp_path):
     model = tmp_path / "rich.npz"
     sides = ["--real", picture_folders / "real", "--fake", picture_folders / "fake"]
-    done = run("train", *sides, "--features", "rich", "--out", model, "--jobs", 2)
+    done = run("train", *sides, "--out", model, "--jobs", 2)
     assert done.returncode == 0, done.stderr
     done = run("evaluate", "--model", model, *sides, "--json")
     assert json.loads(done.stdout)["auc"] > 0.95

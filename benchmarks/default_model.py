@@ -1,0 +1,171 @@
+"""Make the embedded model "faces", leaving out each real source in turn to see what it would say.
+
+    python -m benchmarks.default_model --pair NAME REAL FAKE ... --crops NAME FOLDER ...
+        --real NAME FOLDER ... [--cache FOLDER] [--write]
+
+A pair holds real and generated pictures that went the same way; `--real` adds real pictures alone,
+`--crops` six random squares of each picture. Of a pair whose files differ in coding, quality or
+size the originals are left out, and only their delivered copies are used.
+
+Printed are the shares of verdicts, among originals and among delivered copies: first for each real
+source, by a model that saw neither it nor the generated pictures of its pair, which would have no
+real counterpart; then for the generated pictures, by models of the other two of three folds.
+"""
+
+import argparse
+import dataclasses
+import warnings
+from collections import defaultdict
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from PIL import Image
+from sklearn.model_selection import StratifiedKFold
+
+import freqfake
+from freqfake import Detector, find_images, iter_features
+from freqfake.audit import audit_facts
+from freqfake.extraction import Extraction
+from freqfake.training import train_on_extractions
+
+MODEL = Path(freqfake.__file__).parent / "models" / "faces.npz"
+MAX_FPR = 0.0075  # on known sources, to stay under 1 % on unknown ones
+N_COPIES = 4
+N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels a side
+VERDICTS = ("real", "inconclusive", "fake")
+
+Source = list[Extraction]
+
+
+def extract(inputs) -> Source:
+    """Rich features of pictures and of their delivered copies."""
+    done = iter_features(inputs, features="rich", n_copies=N_COPIES, n_jobs=2, progress=True)
+    return [picture for picture in done if not picture.error]
+
+
+def crops_of(path: str) -> Extraction:
+    """Random squares of a picture, and copies of each, as one family."""
+    rng = np.random.default_rng(len(Path(path).name))
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    side = min(image.size)
+    squares = []
+    for _ in range(N_CROPS):
+        size = int(rng.integers(min(side, MIN_CROP), min(side, MAX_CROP) + 1))
+        left, top = (int(rng.integers(0, length - size + 1)) for length in image.size)
+        squares.append(np.asarray(image.crop((left, top, left + size, top + size))))
+    first, *others = iter_features(squares, features="rich", n_copies=N_COPIES)
+    more = [member for other in others for member in (other, *other.copies)]
+    return dataclasses.replace(first, path=path, copies=(*first.copies, *more))
+
+
+def without_originals(source: Source) -> Source:
+    """Put the first copy of each picture in its place."""
+    return [dataclasses.replace(p.copies[0], copies=p.copies[1:]) for p in source]
+
+
+def load(args) -> tuple[dict[str, Source], dict[str, Source]]:
+    """Real and generated sources; those of a pair have the same name."""
+    real = {name: extract(folder) for name, folder in args.real}
+    parallel = joblib.Parallel(2)
+    for name, folder in args.crops:
+        real[name] = parallel(joblib.delayed(crops_of)(path) for path in find_images(folder))
+    fake = {}
+    for name, *folders in args.pair:
+        sides = [extract(folder) for folder in folders]
+        audit = audit_facts(*([picture.facts for picture in side] for side in sides))
+        told = max(audit.auc_by_fact[fact] for fact in ("coding", "JPEG quality", "width"))
+        print(f"{name}: files alone {audit.auc:.3f}, by coding, quality or size {told:.3f}")
+        real[name], fake[name] = map(without_originals, sides) if told > 0.7 else sides
+    return real, fake
+
+
+def train(real: dict[str, Source], fake: dict[str, Source], name: str = "") -> Detector:
+    """Train on all pictures; a source weighs as the square root of its size."""
+    sides = [[p for source in side.values() for p in source] for side in (real, fake)]
+    weights = [
+        np.concatenate([np.full(len(source), len(source) ** -0.5) for source in side.values()])
+        for side in (real, fake)
+    ]
+    scaled = np.concatenate([w / w.mean() for w in weights])
+    return train_on_extractions(*sides, features="rich", name=name, max_fpr=MAX_FPR, weights=scaled)
+
+
+def verdicts_of(detector: Detector, source: Source) -> dict[str, list[str]]:
+    """Verdicts on the originals and on the copies of pictures."""
+    limit = detector.threshold()
+    verdicts = defaultdict(list)
+    for picture in source:
+        for kind, members in (("originals", [picture]), ("copies", picture.copies)):
+            rows = [detector.row(member, threshold=limit) for member in members]
+            verdicts[kind] += [row["verdict"] for row in rows]
+    return verdicts
+
+
+def shares(verdicts: dict[str, list[str]]) -> dict[tuple[str, str], float]:
+    """Share of each verdict."""
+    return {
+        (kind, verdict): found.count(verdict) / max(len(found), 1)
+        for kind, found in verdicts.items()
+        for verdict in VERDICTS
+    }
+
+
+def leave_one_source_out(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
+    """Shares of verdicts on each real source by a model that never saw it."""
+    table = {}
+    for name, source in real.items():
+        others = ({k: v for k, v in side.items() if k != name} for side in (real, fake))
+        table[name] = shares(verdicts_of(train(*others), source))
+    return pd.DataFrame(table).T
+
+
+def in_folds(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
+    """Shares of verdicts on each source by models that saw other pictures of it."""
+    labelled = [(s, n, i) for s, side in enumerate((real, fake)) for n in side
+                for i in range(len(side[n]))]  # fmt: skip
+    strata = [f"{s}{n}" for s, n, _ in labelled]
+    found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for kept, left in StratifiedKFold(3, shuffle=True, random_state=0).split(strata, strata):
+        parts: list[tuple[dict, dict]] = []
+        for rows in (kept, left):
+            sides: tuple[dict, dict] = ({}, {})
+            for s, n, i in (labelled[row] for row in rows):
+                sides[s].setdefault(n, []).append((real, fake)[s][n][i])
+            parts.append(sides)
+        detector = train(*parts[0])
+        for s, side in enumerate(parts[1]):
+            for name, source in side.items():
+                for kind, verdicts in verdicts_of(detector, source).items():
+                    found["fake" if s else "real", name][kind] += verdicts
+    return pd.DataFrame({key: shares(value) for key, value in found.items()}).T
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pair", nargs=3, action="append", default=[])
+    parser.add_argument("--real", nargs=2, action="append", default=[])
+    parser.add_argument("--crops", nargs=2, action="append", default=[])
+    parser.add_argument("--cache", help="folder to keep the features in")
+    parser.add_argument("--write", action="store_true", help=f"replace {MODEL.name}")
+    args = parser.parse_args()
+    warnings.simplefilter("ignore", freqfake.DatasetWarning)
+
+    memory = joblib.Memory(args.cache, verbose=0)
+    real, fake = memory.cache(load)(args)
+    print({name: len(source) for name, source in real.items()}, "real")
+    print({name: len(source) for name, source in fake.items()}, "generated", flush=True)
+    if args.write:
+        train(real, fake, "faces").save(MODEL)
+        print(f"{MODEL.name}: {MODEL.stat().st_size} bytes", flush=True)
+    print("\nreal sources that the model never saw")
+    print(leave_one_source_out(real, fake).round(4).to_string(), flush=True)
+    print("\nsources of which the model saw other pictures")
+    print(in_folds(real, fake).round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()
