@@ -7,6 +7,7 @@ from ._version import __version__
 from .exceptions import (
     AdaptationError,
     AdaptationWarning,
+    CalibrationWarning,
     DatasetWarning,
     FreqFakeError,
     ImageReadError,
@@ -38,6 +39,7 @@ __all__ = [
     "AdaptationWarning",
     "AsynchronyTransformer",
     "Audit",
+    "CalibrationWarning",
     "DatasetWarning",
     "Detector",
     "FreqFakeError",

@@ -351,6 +351,8 @@ class Detector:
     def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
         words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{llr:.1f})"
         if abs(llr) < MIN_LLR:
+            if llr in (self.calibrator.lower_bound_, self.calibrator.upper_bound_):
+                words += ", the most that the model's calibration pictures support"
             return "inconclusive", f"too close to call: {words}"
         if llr > 0 and not beyond_threshold:
             return "inconclusive", f"{words}, but not beyond the false-alarm rate asked for"

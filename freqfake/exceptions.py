@@ -41,5 +41,9 @@ class UnreadableImageWarning(UserWarning):
     """A picture was left out because it cannot be read."""
 
 
+class CalibrationWarning(UserWarning):
+    """The training pictures do not support likelihood ratios that a verdict needs."""
+
+
 class DatasetWarning(UserWarning):
     """Real and generated training pictures can be told apart by their files alone."""

@@ -13,9 +13,9 @@ from ._version import __version__
 from .adaptation import GaussianExpectationAdapter
 from .audit import audit_facts
 from .calibration import LikelihoodRatioCalibrator
-from .detector import Detector, known_facts, readable
+from .detector import MIN_LLR, Detector, known_facts, readable
 from .domain import TrainingDomain
-from .exceptions import DatasetWarning, SeparationWarning, TrainingError
+from .exceptions import CalibrationWarning, DatasetWarning, SeparationWarning, TrainingError
 from .extraction import Extraction, FeatureSet, Inputs, expand, iter_features
 from .io import ImageFacts
 from .linear import StandardizedRidgeClassifier
@@ -75,6 +75,8 @@ def train_detector(
         For each picture that cannot be read.
     DatasetWarning
         The files alone tell real from fake, see :func:`freqfake.audit_files`.
+    CalibrationWarning
+        The pictures are too few, or told apart too badly, for a verdict of fake.
     """
     options: dict[str, Any] = {"features": features, "spectrum": spectrum}
     options |= {"n_jobs": n_jobs, "progress": progress}
@@ -131,6 +133,7 @@ def train_on_extractions(
         info={"name": name, "n_real": len(real), "n_fake": len(fake), "freqfake": __version__},
     )
     detector.threshold()  # an error now rather than at the first score
+    _warn_of_bounds(detector.calibrator)
     return detector
 
 
@@ -170,6 +173,18 @@ class _TrainingTable:
             fitted = self.fit(clone(classifier), rows)
             scores[left_out] = fitted.decision_function(self.X[left_out])
         return scores
+
+
+def _warn_of_bounds(calibrator: LikelihoodRatioCalibrator) -> None:
+    if calibrator.upper_bound_ < MIN_LLR:
+        warnings.warn(
+            "the held-out scores support likelihood ratios up to "
+            f"{10**calibrator.upper_bound_:.1f} for fake, and a verdict of fake needs "
+            f"{10**MIN_LLR:g}: this model will never give it; train on more pictures, or on "
+            "pictures that the features tell apart",
+            CalibrationWarning,
+            stacklevel=4,
+        )
 
 
 def _warn_of_telling_files(real: list[ImageFacts], fake: list[ImageFacts]) -> None:

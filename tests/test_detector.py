@@ -152,6 +152,7 @@ def test_unusual_features_are_named():
     assert grey["reason"].startswith("equal colour channels")
 
 
+@pytest.mark.filterwarnings("ignore::freqfake.CalibrationWarning")
 def test_between_the_classes_the_verdict_is_inconclusive():
     rng = np.random.default_rng(0)
     real, fake = rng.normal(0.06, 0.01, (80, 6)), rng.normal(0.07, 0.01, (80, 6))
