@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
@@ -17,7 +17,7 @@ _CLIP = 4  # standard deviations; one odd feature shall not outvote all others
 class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
     """Standardised features and ridge regression on the labels.
 
-    scikit-learn's :class:`~sklearn.linear_model.RidgeClassifier` does the fitting; what it finds
+    scikit-learn's :class:`~sklearn.linear_model.Ridge` does the fitting; what it finds
     is kept as plain arrays. With as many features as pictures this is Fisher's discriminant with
     a shrunken covariance, the usual classifier of rich models in steganalysis.
 
@@ -63,11 +63,12 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
             )
         weights = _balanced(_check_sample_weight(sample_weight, X), y == self.classes_[1])
         scaler = StandardScaler().fit(X, sample_weight=weights)
-        ridge = RidgeClassifier(alpha=self.alpha)
+        ridge = Ridge(alpha=self.alpha)
+        sides = np.where(y == self.classes_[1], 1.0, -1.0)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
-        ridge.fit(self._standardised(X), y, sample_weight=weights)
-        self.coef_ = np.ravel(ridge.coef_)
-        self.intercept_ = float(np.ravel(ridge.intercept_)[0])
+        ridge.fit(self._standardised(X), sides, sample_weight=weights)
+        self.coef_ = ridge.coef_
+        self.intercept_ = float(ridge.intercept_)
         return self
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
