@@ -17,7 +17,7 @@ from sklearn.base import (
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .exceptions import AdaptationWarning, SeparationWarning
+from .exceptions import AdaptationError, AdaptationWarning, SeparationWarning
 from .mixture import RealFakeMixture
 from .svm import RBFSVMClassifier
 
@@ -26,6 +26,7 @@ Expectations = Literal["joint", "per_feature", "moments"]
 _MIN_GAP = 1e-3  # standard deviations between the expectations of a feature
 _MAX_LEFT = 0.5  # share of the distance to the source that adaptation may leave
 _MAX_DISTANCE = 0.1  # to the source that adaptation may leave
+_NEAR = 0.07  # distance to the source below which a target needs no adaptation
 _N_STARTS = 10  # mixtures of the source that the target's start from
 _SAMPLE = 1000  # pictures that a distance is computed from
 
@@ -327,6 +328,40 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64]) -> bool:
+    """Adapt, and say whether to use the result; an error where neither way will do.
+
+    A target that is distributed like the source already needs no adaptation: a warning, and
+    False. One that the adaptation does not bring close is refused.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (AdaptationWarning, SeparationWarning))
+        adapter.adapt(X)
+    before, after = adapter.distance_before_, adapter.distance_after_
+    if before <= _NEAR:
+        warnings.warn(
+            f"the features are distributed as at the training already (distance {before:.3f}; "
+            f"{after:.3f} if adapted): the scores stay as they are",
+            AdaptationWarning,
+            stacklevel=3,
+        )
+        return False
+    if adapter.agrees_:
+        if not adapter.target_scaler_.separated_:
+            warnings.warn(
+                "the Gaussians of the pictures hardly separate: too few pictures, or nearly all "
+                "of them real or nearly all generated; check the result on labelled ones",
+                SeparationWarning,
+                stacklevel=3,
+            )
+        return True
+    raise AdaptationError(
+        "the pictures do not allow an adaptation: their two Gaussians are not the real and the "
+        f"generated ones (distance to the training {before:.3f}, {after:.3f} if adapted); "
+        "label some and train on them instead"
+    )
 
 
 def energy_coefficient(X: Any, Y: Any) -> float:

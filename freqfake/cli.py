@@ -140,8 +140,8 @@ def _audit(args: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="freqfake",
-        description="Was this face made by a GAN? Scores pictures by the Fourier spectra of their "
-        "colour channels.",
+        description="Was this face made by a GAN? Scores pictures by the frequencies and the noise "
+        "of their pixels, and says inconclusive where it cannot know.",
         epilog="Exit status: 0; 1 when some input could not be read (the others are done all the "
         "same) or an audit fails; 2 for wrong use.",
     )

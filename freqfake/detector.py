@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .adaptation import Expectations, GaussianExpectationAdapter
+from .adaptation import Expectations, GaussianExpectationAdapter, adapt_or_keep
 from .calibration import (
     LikelihoodRatioCalibrator,
     false_alarm_threshold,
@@ -46,7 +46,6 @@ SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
 
 _MIN_TARGET = 30  # unlabelled pictures for an adaptation
-_NEAR = 0.07  # energy coefficient below which a target needs no adaptation
 _CAVEATS = {
     ("asynchrony", "fake"): (
         "; the colour channels' spectra disagree as in the generated training pictures, but a "
@@ -300,7 +299,7 @@ class Detector:
         if expectations != adapter.expectations:
             adapter.set_params(expectations=expectations)
             adapter.fit(adapter.source_, adapter.source_labels_)
-        adapted = _adapt_or_keep(adapter, X)
+        adapted = adapt_or_keep(adapter, X)
         if not adapted:
             changed.classifier, changed.score_adapter = self.classifier, self.score_adapter
         changed.domain = self.domain.moved_to(facts, keep_sizes=not adapted)
@@ -452,36 +451,6 @@ def known_facts(extraction: Extraction) -> ImageFacts:
     """Facts of a picture that has features."""
     assert extraction.facts is not None  # every readable picture has them
     return extraction.facts
-
-
-def _adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64]) -> bool:
-    """Adapt, and say whether to use the result; an error where neither way will do."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", (AdaptationWarning, SeparationWarning))
-        adapter.adapt(X)
-    before, after = adapter.distance_before_, adapter.distance_after_
-    if before <= _NEAR:
-        warnings.warn(
-            f"the features are distributed as at the training already (distance {before:.3f}; "
-            f"{after:.3f} if adapted): the scores stay as they are",
-            AdaptationWarning,
-            stacklevel=3,
-        )
-        return False
-    if adapter.agrees_:
-        if not adapter.target_scaler_.separated_:
-            warnings.warn(
-                "the Gaussians of the pictures hardly separate: too few pictures, or nearly all "
-                "of them real or nearly all generated; check the result on labelled ones",
-                SeparationWarning,
-                stacklevel=3,
-            )
-        return True
-    raise AdaptationError(
-        "the pictures do not allow an adaptation: their two Gaussians are not the real and the "
-        f"generated ones (distance to the training {before:.3f}, {after:.3f} if adapted); "
-        "label some and train on them instead"
-    )
 
 
 def _warn_of_subsampling(facts: list[ImageFacts]) -> None:

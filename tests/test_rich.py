@@ -81,6 +81,8 @@ def test_residuals_of_a_ramp_and_of_a_point():
     assert kernel[3, 3] == 2  # 4 * 4 in steps of 4, clipped
     assert kernel[3, 2] == -2
     assert kernel[2, 2] == 1
+    kernel = _residuals(point // 4)["kernel"].astype(int) - 2
+    assert (kernel[3, 3], kernel[3, 2], kernel[2, 2]) == (1, 0, 0)
 
 
 def test_triples_are_folded_by_reversal_and_sign():
