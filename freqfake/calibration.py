@@ -37,7 +37,7 @@ class LikelihoodRatioCalibrator(BaseEstimator):
     Attributes
     ----------
     slope_ : float
-        log10 LR for each unit of the score. At the score 0 the LR is 1.
+        log10 LR for each unit of the score, not negative. At the score 0 the LR is 1.
     lower_bound_, upper_bound_ : float
         Empirical bounds of the log10 LR, see :func:`empirical_bounds`.
 
@@ -64,7 +64,8 @@ class LikelihoodRatioCalibrator(BaseEstimator):
         scores, y = np.asarray(scores, float), np.asarray(y)
         regression = LogisticRegression(fit_intercept=False, class_weight="balanced")
         regression.fit(scores.reshape(-1, 1), y)
-        self.slope_ = float(regression.coef_[0, 0] / _LN10)
+        # A classifier that is worse than none has nothing to say; it is not to be turned round.
+        self.slope_ = float(max(regression.coef_[0, 0], 0) / _LN10)
         self.lower_bound_, self.upper_bound_ = empirical_bounds(self.slope_ * scores, y)
         return self
 

@@ -64,6 +64,25 @@ def test_svm_is_scikit_learns_on_standardised_features():
     )
 
 
+def test_ridge_solves_its_normal_equations():
+    X, y = two_groups(60, gap=2)
+    X, y = X[:80], y[:80]  # 60 real, 20 fake
+    X[0] += 1000  # clipped
+    weights = np.random.default_rng(0).uniform(0.5, 2, 80)
+    shares = np.where(y, weights[y == 1].sum(), weights[y == 0].sum())
+    balanced = weights / shares * weights.sum() / 2
+    mean = np.average(X, axis=0, weights=weights / shares)
+    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights / shares))
+    Z = np.clip((X - mean) / scale, -4, 4)
+    design = np.column_stack([Z, np.ones(80)])
+    penalty = np.diag([5.0] * 6 + [0])
+    normal = design.T @ (balanced[:, np.newaxis] * design) + penalty
+    solution = np.linalg.solve(normal, design.T @ (balanced * (2 * y - 1)))
+    ridge = StandardizedRidgeClassifier(alpha=5).fit(X, y, weights)
+    np.testing.assert_allclose(ridge.decision_function(X), design @ solution, atol=1e-9)
+    assert abs(ridge.intercept_) > 1e-4
+
+
 def test_estimators_in_a_grid_search_with_a_dataframe():
     X, y = two_groups(gap=1.5)
     table = pd.DataFrame(X, columns=FEATURE_NAMES)

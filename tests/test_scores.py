@@ -85,6 +85,16 @@ def test_bounds_of_a_perfect_and_of_a_useless_system():
     y = np.repeat([0, 1], 99)
     assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-2, 2), abs=0.02)
     assert empirical_bounds(np.where(y, -9.0, 9.0), y) == (0, 0)
+    # With 9 of each and one more misleading one, a tenth of either side misleads: the ratio t
+    # costs 0.1 + 0.1 t, which is less than 1 up to t = 9.
+    y = np.repeat([0, 1], 9)
+    assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-0.95, 0.95))
+
+
+def test_scores_that_are_worse_than_none_say_nothing():
+    y = np.repeat([0, 1], 99)
+    calibrator = LikelihoodRatioCalibrator().fit(np.where(y, -1.0, 1.0), y)
+    assert not calibrator.predict([-5.0, 5.0]).any()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -149,7 +149,7 @@ def test_copies_stay_in_the_fold_of_their_picture():
     pictures = [[], []]
     for side in (0, 1):
         for _ in range(30):
-            own = rng.normal(size=40)
+            own = rng.normal(size=200)
             copies = tuple(Extraction("x", own, LOSSLESS) for _ in range(3))
             pictures[side].append(Extraction("x", own, LOSSLESS, copies=copies))
     with pytest.warns(CalibrationWarning, match="this model will never give it"):
