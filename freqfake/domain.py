@@ -116,7 +116,8 @@ class TrainingDomain(BaseEstimator):
             return ""
         if facts.delivery in SUBSAMPLED and n_features == len(FEATURE_NAMES):
             return f"{facts.delivery}: chroma subsampling removes what the six features read"
-        return f"{facts.delivery}: the model was trained on {', '.join(self.deliveries_)} only"
+        known = ", ".join(delivery for delivery in self.deliveries_ if delivery != "pixels")
+        return f"{facts.delivery}: the model was trained on {known} only"
 
     def _about_size(self, facts: ImageFacts) -> str:
         low, high = self.min_side_ / _SIZE_SLACK, self.max_side_ * _SIZE_SLACK
