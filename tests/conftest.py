@@ -5,7 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("unhurried", deadline=None)  # slow machines are no failures
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))

@@ -51,7 +51,7 @@ def test_reference_values_of_the_papers_sample_faces(measuring_data, dtype):
     asynchrony=st.floats(0.05, 2),
     seed=st.integers(0, 999),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_size_matches_the_formula(spectrum, shape, asynchrony, seed):
     image = make_picture(seed, asynchrony=asynchrony, size=40)[: shape[0], : shape[1]]
     expected = by_the_formula(image, spectrum)
