@@ -66,14 +66,14 @@ def without_originals(source: Source) -> Source:
     return [dataclasses.replace(p.copies[0], copies=p.copies[1:]) for p in source]
 
 
-def load(args) -> tuple[dict[str, Source], dict[str, Source]]:
+def load(pairs, alone, crops) -> tuple[dict[str, Source], dict[str, Source]]:
     """Real and generated sources; those of a pair have the same name."""
-    real = {name: extract(folder) for name, folder in args.real}
+    real = {name: extract(folder) for name, folder in alone}
     parallel = joblib.Parallel(2)
-    for name, folder in args.crops:
+    for name, folder in crops:
         real[name] = parallel(joblib.delayed(crops_of)(path) for path in find_images(folder))
     fake = {}
-    for name, *folders in args.pair:
+    for name, *folders in pairs:
         sides = [extract(folder) for folder in folders]
         audit = audit_facts(*([picture.facts for picture in side] for side in sides))
         told = max(audit.auc_by_fact[fact] for fact in ("coding", "JPEG quality", "width"))
@@ -155,7 +155,7 @@ def main() -> None:
     warnings.simplefilter("ignore", freqfake.DatasetWarning)
 
     memory = joblib.Memory(args.cache, verbose=0)
-    real, fake = memory.cache(load)(args)
+    real, fake = memory.cache(load)(args.pair, args.real, args.crops)
     print({name: len(source) for name, source in real.items()}, "real")
     print({name: len(source) for name, source in fake.items()}, "generated", flush=True)
     if args.write:
