@@ -6,7 +6,6 @@ The folders hold the pictures that the model card names. Without ``--write`` not
 """
 
 import argparse
-import io
 import warnings
 from pathlib import Path
 
@@ -18,26 +17,25 @@ from sklearn.model_selection import StratifiedKFold
 
 import freqfake
 from freqfake.extraction import Extraction, iter_features
+from freqfake.io import read_bytes
 from freqfake.metrics import detection_metrics
 from freqfake.training import train_on_extractions
 
+from .treatments import treated
+
 MODEL = Path(freqfake.__file__).parent / "models" / "lewoo.npz"
 N_FOLDS, N_REPEATS = 5, 4
-HISTORIES = {"x1.5, JPEG Q90 4:2:0, back": 2, "x1.5, JPEG Q90 4:4:4, back": 0}  # subsampling
+PASTS = {
+    "x1.5, JPEG Q90 4:2:0, back": "x1.5, 4:2:0, back",
+    "x1.5, JPEG Q90 4:4:4, back": "x1.5, 4:4:4, back",
+}
 
 
-def with_history(path: str, subsampling: int) -> Image.Image:
-    """Give a picture what many photographs went through: enlarged, JPEG, reduced."""
-    image = Image.open(path).convert("RGB")
-    large = image.resize((image.width * 3 // 2, image.height * 3 // 2), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    large.save(file, "JPEG", quality=90, subsampling=subsampling)
-    return Image.open(file).resize(image.size, Image.Resampling.LANCZOS)
-
-
-def extract_with_history(path: str, subsampling: int) -> Extraction:
-    """Features of a picture after its history."""
-    return next(iter_features([with_history(path, subsampling)]))
+def extract_with_past(path: str, past: str) -> Extraction:
+    """Features of a picture that went through what many photographs went through."""
+    with Image.open(path) as image:
+        pixels, _ = read_bytes(treated(image.convert("RGB"), past))
+    return next(iter_features([pixels]))
 
 
 def detectors(pictures: list[Extraction], y: np.ndarray, seed: int):
@@ -67,9 +65,9 @@ def main() -> None:
     pictures = real + fake
     treated = {
         name: joblib.Parallel(2)(
-            joblib.delayed(extract_with_history)(picture.path, subsampling) for picture in fake
+            joblib.delayed(extract_with_past)(picture.path, past) for picture in fake
         )
-        for name, subsampling in HISTORIES.items()
+        for name, past in PASTS.items()
     }
 
     metrics, verdicts = [], {"real": [], "fake": [], **{f"fake, {name}": [] for name in treated}}

@@ -1,61 +1,56 @@
-"""Time to score pictures with the embedded models, on one thread, beside decoding alone.
+"""Time, as ratios within one run on one thread."""
 
-OMP_NUM_THREADS=1 python -m benchmarks.timing GROUP=FOLDER ...
-"""
-
-import argparse
+import json
+import os
 import subprocess
 import sys
-import time
-from functools import partial
-from itertools import islice
+import tempfile
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from freqfake import find_images, load_detector, read_image
+from .config import Config
+from .report import ROOT, Report
 
-N_PICTURES = 30
-
-
-def milliseconds(work, n_pictures: int) -> float:
-    """For each picture, median of five passes over all of them."""
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times) * 1000 / n_pictures)
+_REFERENCE = "six features"  # everything is compared with
 
 
-def startup() -> float:
-    """Seconds of a command that loads the default model and scores nothing."""
-    command = [sys.executable, "-m", "freqfake", "score", "no such file.png"]
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=False)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times))
+def timing(config: Config, report: Report) -> None:
+    """Milliseconds a picture, and ratios within the run, of features, peers and whole scores."""
+    cases = _measured()
+    sizes = sorted({size for _, size in cases if size})
+    names = list(dict.fromkeys(name for name, size in cases if size))
+    rows = []
+    for name in names:
+        row = {"": name}
+        for size in sizes:
+            ratio = cases[name, size] / cases[_REFERENCE, size]
+            row[f"{size} px"] = f"{cases[name, size] * 1000:.1f} (x{ratio:.2f})"
+        rows.append(row)
+    report.table("timing", pd.DataFrame(rows))
+    start = next(seconds for (_, size), seconds in cases.items() if not size)
+    report.table("timing_start", pd.DataFrame({"start of the command line, s": [f"{start:.2f}"]}))
 
 
-def main() -> None:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("groups", nargs="+", metavar="GROUP=FOLDER")
-    rows = {}
-    for group in parser.parse_args().groups:
-        name, folder = group.split("=", 1)
-        found = list(find_images(folder))
-        paths = list(islice(found[:: max(len(found) // N_PICTURES, 1)], N_PICTURES))
-        row = {"decode": milliseconds(lambda p=paths: [read_image(path) for path in p], len(paths))}
-        for model in ("lewoo", "faces"):
-            score = partial(load_detector(model).score, paths, n_jobs=1)
-            row[model] = milliseconds(score, len(paths))
-        rows[name] = {**row, "faces / decode": row["faces"] / row["decode"]}
-    print(pd.DataFrame(rows).T.round(1).to_string())
-    print(f"\nstart of the command line, models and all: {startup():.2f} s")
+def _measured() -> dict[tuple[str, int], float]:
+    """Median seconds by name and size, from pytest-benchmark on one core."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.json"
+        command = [sys.executable, "-m", "pytest", "benchmarks/speed.py", "--benchmark-only", "-q"]
+        command += ["-p", "no:cacheprovider", "-o", "addopts=", f"--benchmark-json={out}"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        subprocess.run(
+            command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr, preexec_fn=_pin
+        )
+        results = json.loads(out.read_text())["benchmarks"]
+    cases = {}
+    for result in results:
+        found = result["params"] or {}
+        cases[found.get("name", ""), found.get("png", 0)] = result["stats"]["median"]
+    return cases
 
 
-if __name__ == "__main__":
-    main()
+def _pin() -> None:
+    """Keep to one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -133,15 +133,14 @@ def audit_facts(
                 f"at least {2 * _N_FOLDS} readable {side} pictures are needed for an audit; "
                 f"got {len(facts)}"
             )
-    table = pd.DataFrame([_file_facts(fact) for fact in (*real, *fake)])
+    table = pd.DataFrame([file_facts(fact) for fact in (*real, *fake)])
     y = np.repeat([0, 1], [len(real), len(fake)])
     tree = DecisionTreeClassifier(min_samples_leaf=5, class_weight="balanced", random_state=0)
     by_fact = {str(name): _held_out_auc(tree, table[[name]], y) for name in table}
-    forest = RandomForestClassifier(50, min_samples_leaf=3, class_weight="balanced", random_state=0)
     return Audit(
         n_real=len(real),
         n_fake=len(fake),
-        auc=_held_out_auc(forest, table, y),
+        auc=_held_out_auc(facts_classifier(), table, y),
         auc_by_fact=dict(sorted(by_fact.items(), key=lambda item: -item[1])),
         common={str(name): _commonest(table[name], y) for name in table},
         n_sizes=len({(fact.width, fact.height) for fact in (*real, *fake)}),
@@ -150,7 +149,8 @@ def audit_facts(
     )
 
 
-def _file_facts(fact: ImageFacts) -> dict[str, float | str]:
+def file_facts(fact: ImageFacts) -> dict[str, float | str]:
+    """Everything that a file tells without a look at its pixels, by name."""
     return {
         "format": fact.format,
         "coding": fact.delivery,
@@ -160,6 +160,11 @@ def _file_facts(fact: ImageFacts) -> dict[str, float | str]:
         "JPEG quality": fact.quality,
         "bytes per pixel": fact.n_bytes / (fact.width * fact.height),
     }
+
+
+def facts_classifier() -> RandomForestClassifier:
+    """Make the classifier that sees file facts only, words among them as numbers."""
+    return RandomForestClassifier(50, min_samples_leaf=3, class_weight="balanced", random_state=0)
 
 
 def _held_out_auc(

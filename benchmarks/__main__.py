@@ -1,0 +1,102 @@
+"""The command line of the benchmarks: ``python -m benchmarks RUN ...``."""
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+from . import algorithm1, comparison, delivery, history, paper, prepare, timing
+from .config import Config, ConfigError
+from .report import ROOT, Report
+from .store import Store
+
+RUNS: dict[str, Callable[[Config, Report], None]] = {
+    "prepare": prepare.prepare,
+    "table2": paper.table2,
+    "table3": paper.table3,
+    "table4": paper.table4,
+    "peers": comparison.peers,
+    "training-size": comparison.training_size,
+    "delivery": delivery.delivery,
+    "null": comparison.null,
+    "history": history.history,
+    "harm": algorithm1.harm,
+    "parts": comparison.parts,
+    "timing": timing.timing,
+}
+ALL = [name for name in RUNS if name != "timing"]
+_DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = [f"  {name:<14} {(run.__doc__ or '').splitlines()[0]}" for name, run in RUNS.items()]
+    lines.append(f"  {'all':<14} All of these but timing, which wants the machine for itself.")
+    epilog = "\n".join(["runs:", *lines]) + textwrap.dedent("""
+
+        The embedded models and the figures of their cards are made by
+          python -m benchmarks.default_model --help
+          python -m benchmarks.embedded_model --help""")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Makes every figure of docs/benchmarks.md and the pages that it links to.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    here = Path(__file__).parent
+    parser.add_argument("runs", nargs="+", metavar="RUN", choices=[*RUNS, "all"])
+    parser.add_argument("--config", type=Path, default=here / "config.toml", help="names the sets")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        help="where the folders of the configuration are looked up; may be given again",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=ROOT / ".bench_cache",
+        help="features, results and made pictures go here; what is there is used again",
+    )
+    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="these alone")
+    parser.add_argument("--limit", type=int, help="at most so many pictures of a class")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; all cores by default")
+    parser.add_argument("--write", action="store_true", help="put the results into docs/")
+    return parser
+
+
+def _run(
+    names: list[str], args: argparse.Namespace, roots: list[Path], store: Store, report: Report
+) -> None:
+    for name in names:
+        # Anew for each run: `prepare` makes folders.
+        config = Config(args.config, roots, store, only=args.sets, limit=args.limit)
+        RUNS[name](config, report)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line."""
+    args = _parser().parse_args(arguments)
+    roots = [*(args.data or [Path(_DATA)]), args.work]
+    report = Report(args.work / "results", ROOT / "docs" if args.write else None)
+    store = Store(args.work / "features", args.n_jobs)
+    names = [name for run in args.runs for name in (ALL if run == "all" else [run])]
+    try:
+        # One thread a process: the processes use the cores already.
+        with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
+            _run(names, args, roots, store, report)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
