@@ -22,6 +22,7 @@ METHODS: dict[str, dict[str, Any]] = {  # as published: every mixture from rando
     "joint": {"start": "random"},
     "per feature": {"start": "random", "expectations": "per_feature"},
     "joint, from source": {},
+    "moments": {"expectations": "moments"},
 }
 _HARM = 0.02  # of balanced accuracy; less is noise
 
