@@ -1,5 +1,6 @@
 """What counts as a picture, as an array."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,23 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
         The array has another shape or data type, is empty, or holds values that are not finite
         or outside the range of its data type.
     """
+    pixels = _to_unit_range(_checked(image), np.dtype(dtype))
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+
+
+def channel_planes(image: npt.ArrayLike, *, dtype: npt.DTypeLike) -> Iterator[npt.NDArray[Any]]:
+    """Check a picture, and give its three channels in [0, 1] one after the other.
+
+    Takes less memory than :func:`check_image`; the planes are contiguous.
+    """
+    pixels = _checked(image)
+    for channel in range(3):
+        plane = np.ascontiguousarray(pixels[:, :, min(channel, pixels.shape[2] - 1)])
+        yield _to_unit_range(plane, np.dtype(dtype))
+
+
+def _checked(image: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Pixels of shape (n_rows, n_cols, 1 or 3)."""
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
@@ -44,13 +62,14 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
         )
     if pixels.size == 0:
         raise ImageValueError(f"`image` must hold at least one pixel; got shape {pixels.shape}")
-    pixels = _to_unit_range(pixels[:, :, :3], np.dtype(dtype))
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    return pixels[:, :, :3]
 
 
 def _to_unit_range(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if pixels.dtype in _FULL_SCALE:
-        return np.asarray(pixels.astype(dtype) / dtype.type(_FULL_SCALE[pixels.dtype]))
+        unit = pixels.astype(dtype)
+        unit /= dtype.type(_FULL_SCALE[pixels.dtype])
+        return unit
     if not np.issubdtype(pixels.dtype, np.floating):
         raise ImageValueError(
             "`image` must be uint8 (0 to 255), uint16 (0 to 65535) or floating point (0 to 1); "

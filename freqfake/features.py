@@ -1,16 +1,17 @@
 """The six asynchrony features: how far the colour channels' spectra disagree."""
 
-from itertools import combinations
+from itertools import combinations, combinations_with_replacement
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .io import ImageLike, load_pixels
-from .spectrum import Spectrum, channel_spectra, column_weights
+from .spectrum import Spectrum, channel_spectra
 
 FEATURE_NAMES = ("mean", "max", "min", "icorr_rg", "icorr_rb", "icorr_gb")
 _CONSTANT = 1e-8  # a log spectrum whose standard deviation is less is flat up to rounding
+_BLOCK = 1 << 14  # bins of a channel that are worked on at a time
 _PAIRS = tuple(combinations(range(3), 2))  # (R, G), (R, B), (G, B)
 
 
@@ -74,9 +75,10 @@ def asynchrony_features(
     """
     pixels = load_pixels(image)
     spectra = channel_spectra(pixels, spectrum=spectrum, dtype=dtype)
-    weights = column_weights(pixels.shape[1])
-    distances = [_mean_distance(spectra[a], spectra[b], weights) for a, b in _PAIRS]
-    correlations = _correlations(spectra, weights)
+    # A few bins rule the modulus: single precision would lose all others in the sums.
+    precision = np.dtype(np.float64) if spectrum == "modulus" else spectra.dtype
+    distances, covariances = _distances_and_covariances(spectra, pixels.shape[1], precision)
+    correlations = _correlations(covariances, spectra)
     return np.array(
         [
             np.mean(distances),
@@ -87,31 +89,42 @@ def asynchrony_features(
     )
 
 
-def _mean_distance(
-    a: npt.NDArray[Any], b: npt.NDArray[Any], weights: npt.NDArray[np.float64]
-) -> float:
-    per_column = np.abs(a - b).sum(axis=0, dtype=np.float64)
-    return float(per_column @ weights / (a.shape[0] * weights.sum()))
+def _distances_and_covariances(
+    spectra: npt.NDArray[Any], n_cols: int, precision: np.dtype[Any]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean differences of the pairs, and covariances, of full planes from their halves.
+
+    Block by block, so that all three channels are in the processor's cache. `precision` is that of
+    the sums within a block; those over the blocks are in double.
+    """
+    n = spectra.shape[1] * n_cols
+    edges = [0, n_cols // 2] if n_cols % 2 == 0 else [0]  # columns that occur once, not twice
+    parts = [(-1, np.ascontiguousarray(spectra[:, :, edges], np.float64))]
+    step = max(1, _BLOCK // spectra.shape[2])
+    parts += [(2, spectra[:, row : row + step]) for row in range(0, spectra.shape[1], step)]
+    sums = sum(
+        count * part.sum(axis=(1, 2), dtype=precision).astype(float) for count, part in parts
+    )
+    means = (sums / n)[:, np.newaxis].astype(precision)
+    distances, products = np.zeros(3), np.zeros((3, 3))
+    for count, part in parts:
+        rows = part.reshape(3, -1) - means
+        for pair, (a, b) in enumerate(_PAIRS):
+            distances[pair] += count * np.abs(part[a] - part[b]).sum(dtype=precision)
+        for a, b in combinations_with_replacement(range(3), 2):
+            products[a, b] += count * np.vdot(rows[a], rows[b])
+    return distances / n, (products + np.triu(products, 1).T) / n
 
 
 def _correlations(
-    spectra: npt.NDArray[Any], weights: npt.NDArray[np.float64]
+    covariances: npt.NDArray[np.float64], spectra: npt.NDArray[Any]
 ) -> npt.NDArray[np.float64]:
-    """Pearson correlations of the full planes, in double precision throughout."""
-    n_rows = spectra.shape[1]
-    means = spectra.sum(axis=1, dtype=np.float64) @ weights / (n_rows * weights.sum())
-    centred = spectra.astype(np.float64)
-    centred -= means[:, np.newaxis, np.newaxis]
-    centred *= np.sqrt(weights)
-    rows = centred.reshape(3, -1)
-    gram = rows @ rows.T
-    norms = np.sqrt(np.diag(gram))
+    """Pearson correlations; 0 with a plane that is the same everywhere, 1 between equal ones."""
+    deviations = np.sqrt(np.maximum(np.diag(covariances), 0))
     rounding = 8 * np.finfo(spectra.dtype).eps * spectra.max(axis=(1, 2))
-    norms[norms <= np.maximum(rounding, _CONSTANT) * np.sqrt(n_rows * weights.sum())] = (
-        0  # the same everywhere
-    )
-    scale = np.outer(norms, norms)
-    correlations = np.divide(gram, scale, out=np.zeros((3, 3)), where=scale > 0)
+    deviations[deviations <= np.maximum(rounding, _CONSTANT)] = 0
+    scale = np.outer(deviations, deviations)
+    correlations = np.divide(covariances, scale, out=np.zeros((3, 3)), where=scale > 0)
     for a, b in _PAIRS:
         if np.array_equal(spectra[a], spectra[b]):
             correlations[a, b] = 1.0

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ._validation import check_image
+from ._percentiles import full_plane_percentiles
+from ._validation import channel_planes
 from .io import ImageLike, load_pixels
 
 Spectrum = Literal["log", "modulus"]
@@ -81,16 +82,15 @@ def channel_spectra(
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"`dtype` must be float32 or float64; got {dtype}")
-    raw = load_pixels(image)
-    planes = check_image(raw, dtype=dtype)
-    magnitude = _magnitude(planes)
+    pixels = load_pixels(image)
     if spectrum == "modulus":
-        return magnitude
-    logs, bounds = _logs_and_bounds(magnitude, planes.shape[1])
-    if dtype == np.float32 and _needs_double(bounds, planes):
-        planes = check_image(raw, dtype=np.float64)
-        logs, bounds = _logs_and_bounds(_magnitude(planes), planes.shape[1])
-    return _normalised(logs, bounds)
+        return _magnitudes(pixels, dtype)[0]
+    magnitudes, energy = _magnitudes(pixels, dtype)
+    bounds = _bounds(magnitudes, pixels.shape[1])
+    if dtype == np.float32 and _needs_double(bounds, energy):
+        magnitudes, _ = _magnitudes(pixels, np.dtype(np.float64))
+        bounds = _bounds(magnitudes, pixels.shape[1])
+    return _normalised_logs(magnitudes, bounds)
 
 
 def column_weights(n_cols: int) -> npt.NDArray[np.float64]:
@@ -133,33 +133,43 @@ def full_plane(half: npt.NDArray[Any], n_cols: int) -> npt.NDArray[Any]:
     return np.asarray(scipy.fft.fftshift(np.concatenate([half, inner], axis=-1), axes=(-2, -1)))
 
 
-def _magnitude(planes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    channels = np.ascontiguousarray(np.moveaxis(planes, -1, 0))
-    return np.asarray(np.abs(scipy.fft.rfft2(channels, axes=(1, 2))))
+def _magnitudes(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], float]:
+    """Moduli of the channels' transforms, and the average sum of squares of a channel."""
+    magnitudes = np.empty((3, pixels.shape[0], pixels.shape[1] // 2 + 1), dtype)
+    energy = 0.0
+    for plane, magnitude in zip(channel_planes(pixels, dtype=dtype), magnitudes, strict=True):
+        energy += float(np.vdot(plane, plane)) / 3
+        np.abs(scipy.fft.rfft2(plane, overwrite_x=True), out=magnitude)
+    return magnitudes, energy
 
 
-def _logs_and_bounds(
-    magnitude: npt.NDArray[Any], n_cols: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Logarithms of the half planes, and the two percentiles of each full plane."""
-    logs = np.log(magnitude + magnitude.dtype.type(LOG_OFFSET))
-    inner = logs[:, :, 1 : (n_cols + 1) // 2]  # these occur twice in the full plane
-    full = np.concatenate([logs, inner], axis=2).reshape(3, -1)
-    return logs, np.percentile(full, PERCENTILES, axis=1).T
+def _bounds(magnitudes: npt.NDArray[Any], n_cols: int) -> npt.NDArray[np.float64]:
+    """Both percentiles of the logarithm, over the full plane of each channel, shape (3, 2)."""
+    found = [full_plane_percentiles(plane, n_cols, PERCENTILES) for plane in magnitudes]
+    low, high, fraction = np.moveaxis(np.array(found), -1, 0)
+    low, high = np.log(low + LOG_OFFSET), np.log(high + LOG_OFFSET)
+    return np.asarray(low + (high - low) * fraction)
 
 
-def _needs_double(bounds: npt.NDArray[Any], planes: npt.NDArray[Any]) -> bool:
+def _needs_double(bounds: npt.NDArray[np.float64], energy: float) -> bool:
     """Whether single-precision rounding would show in the normalised log spectrum.
 
     It does where the weakest 1 % of the bins come near the rounding of the transform, and where
     a plane has so little contrast that the scaling to [0, 1] enlarges the rounding.
     """
-    rounding = np.finfo(np.float32).eps * np.sqrt(np.square(planes).sum(dtype=np.float64) / 3)
+    rounding = np.finfo(np.float32).eps * np.sqrt(energy)
     low, high = bounds.T
     return bool((np.exp(low) < _SAFETY * rounding).any() or (high - low < _MIN_CONTRAST).any())
 
 
-def _normalised(logs: npt.NDArray[Any], bounds: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    low, high = bounds.T[:, :, np.newaxis, np.newaxis].astype(logs.dtype)
-    planes = (logs - low) / np.maximum(high - low, logs.dtype.type(_MIN_RANGE))
-    return np.asarray(np.clip(planes, 0, 1, out=planes))
+def _normalised_logs(
+    magnitudes: npt.NDArray[Any], bounds: npt.NDArray[np.float64]
+) -> npt.NDArray[Any]:
+    """Logarithms of the magnitudes, the percentiles scaled to 0 and 1; in place."""
+    for plane, (low, high) in zip(magnitudes, bounds, strict=True):
+        plane += plane.dtype.type(LOG_OFFSET)
+        np.log(plane, out=plane)
+        plane -= plane.dtype.type(low)
+        plane *= plane.dtype.type(1 / max(high - low, _MIN_RANGE))
+        np.clip(plane, 0, 1, out=plane)
+    return magnitudes

@@ -12,7 +12,7 @@ import freqfake
 
 ROOT = Path(__file__).parents[1]
 LAYERS = [
-    ["_version", "exceptions"],
+    ["_version", "exceptions", "_percentiles"],
     ["_validation"],
     ["io", "delivery"],
     ["spectrum"],

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqfake import channel_spectra, full_plane
+from freqfake._percentiles import full_plane_percentiles
 from freqfake.spectrum import column_weights
 
 sizes = st.integers(1, 12)
@@ -34,6 +35,24 @@ def test_log_spectrum_maps_the_percentiles_of_the_full_plane_to_0_and_1():
     expected = np.moveaxis(np.clip((logs - low) / (high - low), 0, 1), -1, 0)
     spectra = channel_spectra(image, dtype=np.float64)
     np.testing.assert_allclose(spectra, expected[:, :, :24], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n_rows=sizes, n_cols=sizes, seed=st.integers(0, 99), n_values=st.integers(1, 60))
+def test_percentiles_are_those_of_the_full_plane(dtype, n_rows, n_cols, seed, n_values):
+    """With ties, zeros and values of very different size; few values make planes that are flat."""
+    rng = np.random.default_rng(seed)
+    values = np.append(0, np.exp(rng.normal(0, 8, n_values - 1))).astype(dtype)
+    half = rng.choice(values, (n_rows, n_cols // 2 + 1))
+    inner = half[:, 1 : (n_cols + 1) // 2]
+    full = np.sort(np.concatenate([half, inner], axis=1), axis=None)
+    wanted = (0.0, 1.0, 37.5, 99.0, 100.0)
+    found = full_plane_percentiles(half, n_cols, wanted)
+    for percentile, (low, high, fraction) in zip(wanted, found, strict=True):
+        position = (full.size - 1) * percentile / 100
+        assert low == full[int(position)]
+        assert high == full[min(int(position) + 1, full.size - 1)]
+        assert fraction == position - int(position)
 
 
 @given(n_rows=sizes, n_cols=sizes, seed=st.integers(0, 99))
