@@ -7,13 +7,17 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-import joblib
-from threadpoolctl import threadpool_limits
+try:
+    import joblib
+    import pyarrow  # noqa: F401  # what pandas writes Parquet with
+    from threadpoolctl import threadpool_limits
 
-from . import algorithm1, comparison, delivery, history, paper, prepare, timing
-from .config import Config, ConfigError
-from .report import ROOT, Report
-from .store import Store
+    from . import algorithm1, comparison, delivery, history, paper, prepare, timing
+    from .config import Config, ConfigError
+    from .report import ROOT, Report
+    from .store import Store
+except ModuleNotFoundError as error:
+    sys.exit(f'the benchmarks need {error.name}: python -m pip install ".[bench]"')
 
 RUNS: dict[str, Callable[[Config, Report], None]] = {
     "prepare": prepare.prepare,

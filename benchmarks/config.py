@@ -121,7 +121,11 @@ class Config:
     @cached_property
     def sets(self) -> list[PictureSet]:
         """The sets whose folders are there; others are named on stderr."""
-        return [made for made in self._made(PictureSet, "sets") if self._is_there(made)]
+        found = [made for made in self._made(PictureSet, "sets") if self._is_there(made)]
+        if not found:
+            places = ", ".join(map(str, self.roots))
+            raise ConfigError(f"no set of {self.path} has its folders in {places}: give --data")
+        return found
 
     @cached_property
     def reals(self) -> list[RealSet]:

@@ -69,7 +69,7 @@ def _between(
 ) -> tuple[npt.NDArray[Any], int, npt.NDArray[np.int64]]:
     """Values of a range, sorted; how many of the full plane lie below it, and up to each value."""
     smaller = half < low
-    below = 2 * np.count_nonzero(smaller) - np.count_nonzero(smaller[:, once])
+    below = int(2 * np.count_nonzero(smaller) - np.count_nonzero(smaller[:, once]))
     inside = np.flatnonzero((half <= high) & ~smaller)
     column = inside % half.shape[1]
     counts = np.where((column == once[0]) | (column == once[-1]), 1, 2)

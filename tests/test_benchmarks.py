@@ -392,6 +392,11 @@ class TestConfig:
         with pytest.raises(ConfigError, match=reason):
             _ = Config(path, [], Store(tmp_path, 1)).sets
 
+    def test_no_folder_at_all_is_told(self, config_file, tmp_path):
+        config = Config(config_file, [tmp_path], Store(tmp_path, 1))
+        with pytest.raises(ConfigError, match=r"no set of .* give --data"):
+            _ = config.sets
+
     def test_an_unknown_set_is_told(self, config_file, picture_folders):
         with pytest.raises(ConfigError, match="no set named three"):
             self.made(config_file, picture_folders, only=["three"])
@@ -527,6 +532,18 @@ def test_the_null_row_is_near_chance(results):
             )
             assert low < 0.65
             assert high > 0.35
+
+
+def test_the_papers_own_sets_need_no_change_of_code(picture_folders, tmp_path):
+    for name, side in {"FFHQ": "real", "StyleGAN": "fake", "ALAE": "fake"}.items():
+        (tmp_path / name).symlink_to(picture_folders / side)
+    options = ["--data", tmp_path, "--work", tmp_path / "work", "--limit", 12, "--n-jobs", 1]
+    config = ROOT / "benchmarks" / "paper.toml"
+    assert main([*map(str, ["table2", "table4", "--config", config, *options])]) == 0
+    table2 = pd.read_csv(tmp_path / "work" / "results" / "table2.csv")
+    assert table2["published"].tolist() == [0.849, 0.951, 0.992, 0.999]
+    table4 = pd.read_csv(tmp_path / "work" / "results" / "table4.csv")
+    assert table4["published"].tolist() == [0.991, 0.890]
 
 
 def test_wrong_use_is_told_in_a_line(tmp_path, capsys):
