@@ -15,6 +15,7 @@ from .exceptions import (
     ModelFileError,
     OperatingPointError,
     SeparationWarning,
+    TableError,
     TrainingError,
     UnreadableImageWarning,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "RealFakeMixture",
     "SeparationWarning",
     "StandardizedRidgeClassifier",
+    "TableError",
     "TrainingError",
     "UnreadableImageWarning",
     "__version__",

@@ -5,17 +5,14 @@ be read, or an audit fails; 2 for wrong use.
 """
 
 import argparse
-import contextlib
-import csv
 import dataclasses
 import json
-import math
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ._version import __version__
 from .exceptions import FreqFakeError, UnreadableImageWarning
@@ -56,22 +53,23 @@ def _features(args: argparse.Namespace) -> int:
     from .extraction import feature_row, iter_features
     from .features import FEATURE_NAMES
 
-    paths = _paths(args.paths)
-    bar = _show_bar(paths, rows_to_stdout=args.out is None)
-    done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=bar)
-    columns = ["path", *FEATURE_NAMES, "error"]
-    return _write(map(feature_row, done), columns, args.out, "csv")
+    def rows(paths: list[str], bar: bool) -> Iterator[Row]:
+        done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=bar)
+        return map(feature_row, done)
+
+    return _write(rows, args, ["path", *FEATURE_NAMES, "error"])
 
 
 def _score(args: argparse.Namespace) -> int:
     from .detector import SCORE_COLUMNS, load_detector
 
-    paths = _paths(args.paths)
-    bar = _show_bar(paths, rows_to_stdout=args.out is None)
-    rows = load_detector(args.model).iter_scores(
-        paths, max_fpr=args.max_fpr, prior=args.prior, n_jobs=args.jobs, progress=bar
-    )
-    return _write(rows, SCORE_COLUMNS, args.out, args.format)
+    detector = load_detector(args.model)
+    options = {"max_fpr": args.max_fpr, "prior": args.prior, "n_jobs": args.jobs}
+
+    def rows(paths: list[str], bar: bool) -> Iterator[Row]:
+        return detector.iter_scores(paths, progress=bar, **options)
+
+    return _write(rows, args, SCORE_COLUMNS, args.format)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -151,12 +149,12 @@ def _parser() -> argparse.ArgumentParser:
     features = _command(commands, "features", _features, "write the six features of pictures")
     _add_paths(features)
     _add_spectrum(features)
-    features.add_argument("--out", metavar="F.csv", help="write there instead of to stdout")
+    _add_out(features)
 
     score = _command(commands, "score", _score, "score pictures: real, fake or inconclusive")
     _add_paths(score)
     _add_model(score)
-    score.add_argument("--out", metavar="F", help="write there instead of to stdout")
+    _add_out(score)
     score.add_argument(
         "--max-fpr",
         type=float,
@@ -221,6 +219,13 @@ def _add_paths(command: argparse.ArgumentParser) -> None:
     command.add_argument("paths", nargs="+", metavar="PATH", help=text)
 
 
+def _add_out(command: argparse.ArgumentParser) -> None:
+    text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
+    command.add_argument("--out", metavar="F", help=text)
+    text = "keep the rows that are in --out already, from a run that was stopped"
+    command.add_argument("--resume", action="store_true", help=text)
+
+
 def _add_labelled(command: argparse.ArgumentParser) -> None:
     for side in ("real", "fake"):
         command.add_argument(
@@ -259,42 +264,33 @@ def _check_folder(path: str) -> None:
         raise IsADirectoryError(f"--out must be a file; got a folder: {path}")
 
 
-def _write(rows: Iterable[Row], columns: Sequence[str], out: str | None, form: str) -> int:
+def _write(
+    rows: Callable[[list[str], bool], Iterator[Row]],
+    args: argparse.Namespace,
+    columns: Sequence[str],
+    form: str = "csv",
+) -> int:
     """Write each row as it comes; say on stderr how many inputs could not be read."""
-    failed = 0
-    with _output(out) as file:
-        write = _row_writer(file, columns, form)
-        for row in rows:
-            write(row)
-            failed += bool(row["error"])
-    if failed:
-        _tell(f"{failed} input(s) could not be read, see the column `error`")
-    return SOME_UNREADABLE if failed else OK
+    from .tables import open_table
 
-
-def _row_writer(file: TextIO, columns: Sequence[str], form: str) -> Callable[[Row], object]:
-    if form == "jsonl":
-        return lambda row: file.write(json.dumps(_without_nan(row)) + "\n")
-    table = csv.DictWriter(file, columns, lineterminator="\n")
-    table.writeheader()
-    return lambda row: table.writerow(_without_nan(row))
-
-
-def _without_nan(row: Row) -> Row:
-    """Missing numbers as null and empty cells: there is no NaN in JSON."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
-
-
-@contextlib.contextmanager
-def _output(out: str | None) -> Iterator[TextIO]:
-    if out is None:
-        if isinstance(sys.stdout, TextIO) or hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-        yield sys.stdout
-    else:
-        _check_folder(out)
-        with Path(out).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            yield file
+    if args.out is not None:
+        _check_folder(args.out)
+    elif args.resume:
+        raise ValueError("--resume needs --out: stdout cannot be gone on with")
+    paths = _paths(args.paths)
+    with open_table(args.out, columns, form, resume=args.resume) as table:
+        missing = [path for path in paths if path not in table.done]
+        bar = _show_bar(missing, rows_to_stdout=args.out is None)
+        try:
+            for row in rows(missing, bar):
+                table.write(row)
+        except KeyboardInterrupt:
+            if args.out is not None:
+                _tell(f"the finished rows are on disk; add --resume to go on with {args.out}")
+            raise
+    if table.n_failed:
+        _tell(f"{table.n_failed} input(s) could not be read, see the column `error`")
+    return SOME_UNREADABLE if table.n_failed else OK
 
 
 def _report(caught: Iterable[warnings.WarningMessage]) -> int:

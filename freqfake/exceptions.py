@@ -29,6 +29,10 @@ class OperatingPointError(FreqFakeError, ValueError):
     """The data cannot support the false-alarm rate that was asked for."""
 
 
+class TableError(FreqFakeError, ValueError):
+    """A table cannot be gone on with, or not be written in that format."""
+
+
 class SeparationWarning(UserWarning):
     """The two Gaussians of a mixture are not two separate groups of pictures."""
 
