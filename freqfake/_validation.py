@@ -35,7 +35,7 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
         The array has another shape or data type, is empty, or holds values that are not finite
         or outside the range of its data type.
     """
-    pixels = _to_unit_range(_checked(image), np.dtype(dtype))
+    pixels = _to_unit_range(check_shape(image), np.dtype(dtype))
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
@@ -44,14 +44,14 @@ def channel_planes(image: npt.ArrayLike, *, dtype: npt.DTypeLike) -> Iterator[np
 
     Takes less memory than :func:`check_image`; the planes are contiguous.
     """
-    pixels = _checked(image)
+    pixels = check_shape(image)
     for channel in range(3):
         plane = np.ascontiguousarray(pixels[:, :, min(channel, pixels.shape[2] - 1)])
         yield _to_unit_range(plane, np.dtype(dtype))
 
 
-def _checked(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Pixels of shape (n_rows, n_cols, 1 or 3)."""
+def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Check the shape of a picture, and give its pixels as (n_rows, n_cols, 1 or 3)."""
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]

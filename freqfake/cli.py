@@ -16,6 +16,7 @@ from typing import Any
 
 from ._version import __version__
 from .exceptions import FreqFakeError, UnreadableImageWarning
+from .io import MAX_PIXELS
 
 OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
@@ -54,7 +55,8 @@ def _features(args: argparse.Namespace) -> int:
     from .features import FEATURE_NAMES
 
     def rows(paths: list[str], bar: bool) -> Iterator[Row]:
-        done = iter_features(paths, spectrum=args.spectrum, n_jobs=args.jobs, progress=bar)
+        options = {"spectrum": args.spectrum, "max_pixels": args.max_pixels}
+        done = iter_features(paths, **options, n_jobs=args.jobs, progress=bar)
         return map(feature_row, done)
 
     return _write(rows, args, ["path", *FEATURE_NAMES, "error"])
@@ -64,10 +66,10 @@ def _score(args: argparse.Namespace) -> int:
     from .detector import SCORE_COLUMNS, load_detector
 
     detector = load_detector(args.model)
-    options = {"max_fpr": args.max_fpr, "prior": args.prior, "n_jobs": args.jobs}
+    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "max_pixels")}
 
     def rows(paths: list[str], bar: bool) -> Iterator[Row]:
-        return detector.iter_scores(paths, progress=bar, **options)
+        return detector.iter_scores(paths, **options, n_jobs=args.jobs, progress=bar)
 
     return _write(rows, args, SCORE_COLUMNS, args.format)
 
@@ -222,6 +224,8 @@ def _add_paths(command: argparse.ArgumentParser) -> None:
 def _add_out(command: argparse.ArgumentParser) -> None:
     text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
     command.add_argument("--out", metavar="F", help=text)
+    text = "refuse pictures with more pixels (default: %(default)s)"
+    command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
     text = "keep the rows that are in --out already, from a run that was stopped"
     command.add_argument("--resume", action="store_true", help=text)
 

@@ -36,10 +36,11 @@ from .extraction import (
     iter_features,
     map_pictures,
 )
-from .io import ImageFacts, PathLike, read_bytes, to_pil
+from .io import MAX_PIXELS, ImageFacts, PathLike, read_bytes, to_pil
 from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
 from .persistence import load_state, save_state
+from .rich import middle
 from .spectrum import Spectrum
 
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
@@ -126,6 +127,7 @@ class Detector:
         *,
         max_fpr: float | None = None,
         prior: float = 0.5,
+        max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
     ) -> pd.DataFrame:
@@ -133,7 +135,7 @@ class Detector:
 
         Parameters
         ----------
-        inputs, n_jobs, progress
+        inputs, max_pixels, n_jobs, progress
             See :func:`freqfake.iter_features`.
         max_fpr : float, optional
             Largest rate of real pictures called fake, see :meth:`threshold`.
@@ -160,9 +162,8 @@ class Detector:
         OperatingPointError
             The held-out pictures of the model cannot support `max_fpr`.
         """
-        rows = self.iter_scores(
-            inputs, max_fpr=max_fpr, prior=prior, n_jobs=n_jobs, progress=progress
-        )
+        options: dict[str, Any] = {"max_fpr": max_fpr, "prior": prior, "max_pixels": max_pixels}
+        rows = self.iter_scores(inputs, **options, n_jobs=n_jobs, progress=progress)
         return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
 
     def iter_scores(
@@ -171,13 +172,16 @@ class Detector:
         *,
         max_fpr: float | None = None,
         prior: float = 0.5,
+        max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Rows of :meth:`score`, one after the other as they get ready."""
         if not 0 < prior < 1:
             raise ValueError(f"`prior` must lie between 0 and 1; got {prior}")
-        job = functools.partial(_score_picture, self, self.threshold(max_fpr), prior)
+        job = functools.partial(
+            _score_picture, self, self.threshold(max_fpr), prior, max_pixels=max_pixels
+        )
         return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
 
     def threshold(self, max_fpr: float | None = None) -> float:
@@ -416,15 +420,19 @@ def _score_picture(
     path: str,
     image: Any,
     facts: ImageFacts | None,
+    *,
+    max_pixels: int,
 ) -> dict[str, Any]:
     """Read and score one picture, in whatever process this runs."""
-    compute = feature_function(detector.features, detector.spectrum)
+    options: dict[str, Any] = {"compute": feature_function(detector.features, detector.spectrum)}
     rich = detector.features == "rich"
-    extraction = extract(path, image, facts, compute=compute, keep_pixels=rich)
+    extraction = extract(path, image, facts, **options, max_pixels=max_pixels, keep_pixels=rich)
     row = detector.row(extraction, threshold=threshold, prior=prior)
     if extraction.pixels is None or row["verdict"] not in ("real", "fake"):
         return row
-    again = extract(path, read_bytes(reencoded(to_pil(extraction.pixels)))[0], compute=compute)
+    # JPEG works in blocks of 8 x 8, on which the middle begins: the rest need not be compressed.
+    compressed, _ = read_bytes(reencoded(to_pil(middle(extraction.pixels))))
+    again = extract(path, compressed, **options)
     score = detector._score(np.asarray([again.features]))
     if (score > 0) == (row["score"] > 0):
         return row

@@ -18,6 +18,7 @@ from .delivery import delivered_copy
 from .exceptions import FreqFakeError
 from .features import FEATURE_NAMES, asynchrony_features
 from .io import (
+    MAX_PIXELS,
     ImageFacts,
     ImageLike,
     PathLike,
@@ -69,6 +70,7 @@ def iter_features(
     spectrum: Spectrum = "log",
     dtype: npt.DTypeLike = np.float32,
     n_copies: int = 0,
+    max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Iterator[Extraction]:
@@ -85,6 +87,8 @@ def iter_features(
     n_copies : int
         How many delivered copies of each picture to add, see
         :func:`freqfake.delivery.delivered_copy`.
+    max_pixels : int
+        Larger pictures are refused, see :func:`freqfake.read_image`.
     n_jobs : int, optional
         Number of processes, -1 for all cores; the default is one, or what
         :func:`joblib.parallel_config` says.
@@ -99,7 +103,10 @@ def iter_features(
     if features not in get_args(FeatureSet):
         raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
     job = functools.partial(
-        extract, compute=feature_function(features, spectrum, dtype), n_copies=n_copies
+        extract,
+        compute=feature_function(features, spectrum, dtype),
+        n_copies=n_copies,
+        max_pixels=max_pixels,
     )
     return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
 
@@ -139,6 +146,7 @@ def extract_features(
     *,
     spectrum: Spectrum = "log",
     dtype: npt.DTypeLike = np.float32,
+    max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
@@ -146,7 +154,7 @@ def extract_features(
 
     Parameters
     ----------
-    inputs, spectrum, dtype, n_jobs, progress
+    inputs, spectrum, dtype, max_pixels, n_jobs, progress
         See :func:`iter_features`.
 
     Returns
@@ -166,7 +174,8 @@ def extract_features(
     0    <array 0>   0.0
     1  missing.png   NaN  no such file: missing.png
     """
-    done = iter_features(inputs, spectrum=spectrum, dtype=dtype, n_jobs=n_jobs, progress=progress)
+    options: dict[str, Any] = {"spectrum": spectrum, "dtype": dtype, "max_pixels": max_pixels}
+    done = iter_features(inputs, n_jobs=n_jobs, progress=progress, **options)
     return pd.DataFrame(
         [feature_row(extraction) for extraction in done],
         columns=["path", *FEATURE_NAMES, "error"],
@@ -272,13 +281,14 @@ def extract(
     *,
     compute: Compute,
     n_copies: int = 0,
+    max_pixels: int = MAX_PIXELS,
     keep_pixels: bool = False,
 ) -> Extraction:
     """Features of one picture, or the reason why there are none."""
     try:
         if isinstance(image, FreqFakeError):
             raise image
-        pixels, own_facts = read_any(image)
+        pixels, own_facts = read_any(image, max_pixels=max_pixels)
         features = compute(pixels)
         copies = (read_bytes(delivered_copy(to_pil(pixels), seed)) for seed in range(n_copies))
         extracted = [Extraction(path, compute(copy), fact) for copy, fact in copies]

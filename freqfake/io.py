@@ -7,6 +7,7 @@ Nothing in a picture file is trusted: whatever Pillow raises on a broken one bec
 import glob
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 ImageLike = Any  # an array, a PIL image or a path
 PathLike = str | os.PathLike[str]
 
+MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far below what fills the memory
+
 _LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: what several phones and cameras write
@@ -35,6 +38,7 @@ _LUMINANCE = np.array(
      18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
      49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]
 )  # fmt: skip
+_PILLOWS_LIMIT = threading.Lock()  # a global of Pillow's, which is not touched but under this
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
@@ -76,13 +80,18 @@ class ImageFacts:
     format: str = ""
 
 
-def read_image(path: PathLike) -> tuple[npt.NDArray[Any], ImageFacts]:
+def read_image(
+    path: PathLike, *, max_pixels: int = MAX_PIXELS
+) -> tuple[npt.NDArray[Any], ImageFacts]:
     """Read a picture file.
 
     Parameters
     ----------
     path : str or path-like
         Any format that Pillow reads.
+    max_pixels : int
+        A picture with more pixels is refused before it is decoded: a small file can hold a picture
+        that fills the memory. The features take about 20 bytes a pixel.
 
     Returns
     -------
@@ -105,7 +114,7 @@ def read_image(path: PathLike) -> tuple[npt.NDArray[Any], ImageFacts]:
     name = os.fspath(path)
     try:
         with Path(path).open("rb") as file:
-            return _read_open_file(file)
+            return _read_open_file(file, max_pixels)
     except FileNotFoundError:
         raise ImageReadError(f"no such file: {name}") from None
     except IsADirectoryError:
@@ -116,10 +125,10 @@ def read_image(path: PathLike) -> tuple[npt.NDArray[Any], ImageFacts]:
         raise ImageReadError(f"cannot read {name}: {_reason(path, error)}") from error
 
 
-def read_any(image: Any) -> tuple[npt.NDArray[Any], ImageFacts]:
+def read_any(image: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[npt.NDArray[Any], ImageFacts]:
     """Pixels and facts of a path, a PIL image or an array."""
     if isinstance(image, (str, os.PathLike)):
-        return read_image(image)
+        return read_image(image, max_pixels=max_pixels)
     if is_pil_image(image):
         try:
             return _pixels(image), _facts(image, None)
@@ -136,13 +145,15 @@ def read_any(image: Any) -> tuple[npt.NDArray[Any], ImageFacts]:
 
 def read_bytes(data: bytes) -> tuple[npt.NDArray[Any], ImageFacts]:
     """Pixels and facts of a picture file in memory, one that was made by this program."""
-    return _read_open_file(io.BytesIO(data))
+    return _read_open_file(io.BytesIO(data), MAX_PIXELS)
 
 
 def to_pil(pixels: npt.NDArray[Any]) -> "Image.Image":
     """Make an RGB PIL image of the pixels of a picture, in 8 bits."""
     from PIL import Image
 
+    if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):
+        return Image.fromarray(pixels)
     eight_bits = np.rint(check_image(pixels) * 255).astype(np.uint8)
     return Image.fromarray(eight_bits)
 
@@ -204,14 +215,30 @@ def is_pil_image(image: Any) -> bool:
     return hasattr(image, "getbands") and hasattr(image, "convert")
 
 
-def _read_open_file(file: BinaryIO) -> tuple[npt.NDArray[Any], ImageFacts]:
-    from PIL import Image
-
+def _read_open_file(file: BinaryIO, max_pixels: int) -> tuple[npt.NDArray[Any], ImageFacts]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata is no news about the pixels
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file) as image:
+        with _opened(file) as image:
+            n_pixels = image.width * image.height
+            if n_pixels > max_pixels:
+                raise ValueError(
+                    f"{n_pixels / 1e6:.1f} megapixels are more than the limit of "
+                    f"{max_pixels / 1e6:.1f}; raise it with max_pixels (--max-pixels) for files "
+                    "that you trust"
+                )
             return _pixels(image), _facts(image, file)
+
+
+def _opened(file: BinaryIO) -> "Image.Image":
+    """Open a picture of any size, without decoding it: Pillow's limit gives way to ours."""
+    from PIL import Image
+
+    with _PILLOWS_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _pixels(image: "Image.Image") -> npt.NDArray[Any]:
@@ -298,12 +325,10 @@ def _webp_is_lossless(file: BinaryIO) -> bool:
 
 
 def _reason(path: PathLike, error: Exception) -> str:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     if Path(path).stat().st_size == 0:
         return "the file is empty"
     if isinstance(error, UnidentifiedImageError):
         return "not a picture, or of a format that is not supported"
-    if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError)):
-        return f"more than {Image.MAX_IMAGE_PIXELS} pixels"
     return str(error) or type(error).__name__

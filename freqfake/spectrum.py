@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from ._percentiles import full_plane_percentiles
-from ._validation import channel_planes
+from ._validation import channel_planes, check_shape
 from .io import ImageLike, load_pixels
 
 Spectrum = Literal["log", "modulus"]
@@ -82,7 +82,7 @@ def channel_spectra(
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"`dtype` must be float32 or float64; got {dtype}")
-    pixels = load_pixels(image)
+    pixels = check_shape(load_pixels(image))
     if spectrum == "modulus":
         return _magnitudes(pixels, dtype)[0]
     magnitudes, energy = _magnitudes(pixels, dtype)

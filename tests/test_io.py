@@ -1,6 +1,10 @@
 """Reading pictures, and what their files say."""
 
 import dataclasses
+import struct
+import subprocess
+import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -111,9 +115,11 @@ def test_unreadable_files_say_why(tmp_path, monkeypatch):
     }.items():
         with pytest.raises(ImageReadError, match=reason):
             read_image(tmp_path / name)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(ImageReadError, match="more than 1000 pixels"):
-        read_image(tmp_path / "whole.jpg")
+    with pytest.raises(ImageReadError, match=r"more than the limit of 0\.0; raise it with max_pix"):
+        read_image(tmp_path / "whole.jpg", max_pixels=1000)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # ours counts, not Pillow's
+    assert read_image(tmp_path / "whole.jpg")[0].size
+    assert Image.MAX_IMAGE_PIXELS == 1000
 
 
 @pytest.mark.parametrize(
@@ -166,3 +172,44 @@ def test_find_images(tmp_path):
 def test_errors_are_also_builtin_errors():
     assert issubclass(freqfake.ImageReadError, OSError)
     assert issubclass(freqfake.ModelFileError, ValueError)
+
+
+def test_one_hundred_megapixels_fit_into_four_gigabytes(tmp_path):
+    """A camera's largest picture: opened beyond Pillow's limit, read as a whole, and scored."""
+    path = tmp_path / "large.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
+    Image.fromarray(np.tile(noise, (10, 10, 1))).save(path, quality=75)
+    code = (
+        "import resource, sys, freqfake; sys.stdout.reconfigure(line_buffering=True);"
+        f"table = freqfake.load_detector('faces').score([{str(path)!r}]);"
+        f"six = freqfake.asynchrony_features({str(path)!r});"
+        "print(table.verdict[0], six.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    verdict, n_features, kilobytes = done.stdout.split()
+    assert verdict == "inconclusive"
+    assert n_features == "6"
+    assert int(kilobytes) < 4e6
+
+
+def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
+    """A file of a few bytes that holds more pixels than are asked for."""
+    for name, side in (("large.png", 13_000), ("bomb.png", 100_000)):
+        header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
+        data = png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + header + data)
+    with pytest.raises(ImageReadError, match=r"10000\.0 megapixels are more than .* of 134\.2"):
+        read_image(tmp_path / "bomb.png")
+    refused, let_through = (
+        freqfake.extract_features([tmp_path / "large.png"], **options)["error"][0]
+        for options in ({}, {"max_pixels": 200_000_000})
+    )
+    assert "169.0 megapixels are more than the limit of 134.2" in refused
+    assert let_through  # and found to be cut off
+    assert "limit" not in let_through
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
