@@ -91,7 +91,7 @@ def read_image(
         Any format that Pillow reads.
     max_pixels : int
         A picture with more pixels is refused before it is decoded: a small file can hold a picture
-        that fills the memory. The features take about 20 bytes a pixel.
+        that fills the memory. The six features take 20 to 40 bytes a pixel.
 
     Returns
     -------

@@ -88,6 +88,7 @@ def channel_spectra(
     magnitudes, energy = _magnitudes(pixels, dtype)
     bounds = _bounds(magnitudes, pixels.shape[1])
     if dtype == np.float32 and _needs_double(bounds, energy):
+        del magnitudes  # make room: a large picture takes much
         magnitudes, _ = _magnitudes(pixels, np.dtype(np.float64))
         bounds = _bounds(magnitudes, pixels.shape[1])
     return _normalised_logs(magnitudes, bounds)
