@@ -152,11 +152,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_paths(features)
     _add_spectrum(features)
     _add_out(features)
+    _add_cluster(features)
 
     score = _command(commands, "score", _score, "score pictures: real, fake or inconclusive")
     _add_paths(score)
     _add_model(score)
     _add_out(score)
+    _add_cluster(score)
     score.add_argument(
         "--max-fpr",
         type=float,
@@ -230,6 +232,11 @@ def _add_out(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resume", action="store_true", help=text)
 
 
+def _add_cluster(command: argparse.ArgumentParser) -> None:
+    text = "work on the Dask cluster of this scheduler; paths must be the same there"
+    command.add_argument("--dask", metavar="tcp://HOST:PORT", help=text)
+
+
 def _add_labelled(command: argparse.ArgumentParser) -> None:
     for side in ("real", "fake"):
         command.add_argument(
@@ -275,6 +282,7 @@ def _write(
     form: str = "csv",
 ) -> int:
     """Write each row as it comes; say on stderr how many inputs could not be read."""
+    from .distribution import cluster
     from .tables import open_table
 
     if args.out is not None:
@@ -286,8 +294,9 @@ def _write(
         missing = [path for path in paths if path not in table.done]
         bar = _show_bar(missing, rows_to_stdout=args.out is None)
         try:
-            for row in rows(missing, bar):
-                table.write(row)
+            with cluster(args.dask):
+                for row in rows(missing, bar):
+                    table.write(row)
         except KeyboardInterrupt:
             if args.out is not None:
                 _tell(f"the finished rows are on disk; add --resume to go on with {args.out}")

@@ -33,6 +33,10 @@ class TableError(FreqFakeError, ValueError):
     """A table cannot be gone on with, or not be written in that format."""
 
 
+class ClusterError(FreqFakeError, OSError):
+    """A cluster to work on cannot be reached."""
+
+
 class SeparationWarning(UserWarning):
     """The two Gaussians of a mixture are not two separate groups of pictures."""
 

@@ -15,6 +15,7 @@ from sklearn.utils import Tags
 from tqdm import tqdm
 
 from .delivery import delivered_copy
+from .distribution import shared
 from .exceptions import FreqFakeError
 from .features import FEATURE_NAMES, asynchrony_features
 from .io import (
@@ -137,7 +138,8 @@ def map_pictures(
     """
     items = list(expand(inputs))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
-    done = parallel(joblib.delayed(job)(name, *_opened(image)) for name, image in items)
+    job = joblib.delayed(shared(job))
+    done = parallel(job(name, *_opened(image)) for name, image in items)
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
 
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     ["_version", "exceptions", "_percentiles"],
     ["_validation"],
-    ["io", "delivery", "tables"],
+    ["io", "delivery", "tables", "distribution"],
     ["spectrum"],
     ["features", "rich"],
     ["extraction", "feature_range", "mixture", "svm", "linear", "calibration", "metrics"],
