@@ -12,7 +12,7 @@ try:
     import pyarrow  # noqa: F401  # what pandas writes Parquet with
     from threadpoolctl import threadpool_limits
 
-    from . import algorithm1, comparison, delivery, history, paper, prepare, timing
+    from . import algorithm1, comparison, delivery, history, paper, prepare, scaling, timing
     from .config import Config, ConfigError
     from .report import ROOT, Report
     from .store import Store
@@ -32,14 +32,17 @@ RUNS: dict[str, Callable[[Config, Report], None]] = {
     "harm": algorithm1.harm,
     "parts": comparison.parts,
     "timing": timing.timing,
+    "scaling": scaling.scaling,
 }
-ALL = [name for name in RUNS if name != "timing"]
+_ALONE = ("timing", "scaling")  # want the machine for themselves
+ALL = [name for name in RUNS if name not in _ALONE]
 _DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
 
 
 def _parser() -> argparse.ArgumentParser:
     lines = [f"  {name:<14} {(run.__doc__ or '').splitlines()[0]}" for name, run in RUNS.items()]
-    lines.append(f"  {'all':<14} All of these but timing, which wants the machine for itself.")
+    alone = " and ".join(_ALONE)
+    lines.append(f"  {'all':<14} All of these but {alone}, which want a quiet machine.")
     epilog = "\n".join(["runs:", *lines]) + textwrap.dedent("""
 
         The embedded models and the figures of their cards are made by

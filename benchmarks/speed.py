@@ -19,7 +19,7 @@ from freqfake import asynchrony_features, load_detector, read_image, rich_featur
 from . import peers
 
 SIZES = (224, 256, 512, 1024, 2048)
-_SAMPLE = Path(__file__).parents[1] / "tests/samples/fake/mobilestylegan_200.webp"
+SAMPLE = Path(__file__).parents[1] / "tests/samples/fake/mobilestylegan_200.webp"
 
 
 def published(pixels: np.ndarray) -> list[float]:
@@ -65,7 +65,7 @@ FROM_FILE = {
 def png(request, tmp_path_factory) -> Path:
     """Write one face, in one of the sizes."""
     path = tmp_path_factory.mktemp("speed") / f"{request.param}.png"
-    with Image.open(_SAMPLE) as image:
+    with Image.open(SAMPLE) as image:
         image.convert("RGB").resize([request.param] * 2, Image.Resampling.BICUBIC).save(path)
     return path
 

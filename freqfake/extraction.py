@@ -1,6 +1,7 @@
 """From many pictures to a feature matrix: in batches, over processes, with nothing lost."""
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from .rich import rich_features
 from .spectrum import Spectrum
 
 FeatureSet = Literal["asynchrony", "rich"]
+_CHUNK = 1000  # pictures at a time where a backend gives no results before all are ready
+
 Compute = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 Inputs = PathLike | Iterable[ImageLike]
@@ -137,10 +140,19 @@ def map_pictures(
         See :func:`iter_features`.
     """
     items = list(expand(inputs))
-    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator")
     job = joblib.delayed(shared(job))
-    done = parallel(job(name, *_opened(image)) for name, image in items)
+    done = _results((job(name, *_opened(image)) for name, image in items), n_jobs)
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
+
+
+def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
+    """Results in the order of the tasks, as they get ready where joblib's backend can do that."""
+    backend, _ = joblib.parallel.get_active_backend()
+    if backend.supports_return_generator:
+        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+        return
+    while chunk := list(itertools.islice(tasks, _CHUNK)):
+        yield from joblib.Parallel(n_jobs=n_jobs)(chunk)
 
 
 def extract_features(

@@ -107,3 +107,9 @@ def test_a_scheduler_that_does_not_answer_is_told():
     ):
         pass
     assert issubclass(ClusterError, FreqFakeError)
+
+
+def test_a_backend_without_a_stream_of_results_does_too(many, locally, monkeypatch):
+    monkeypatch.setattr("freqfake.extraction._CHUNK", 64)
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        pd.testing.assert_frame_equal(load_detector().score(str(many)), locally)
