@@ -83,9 +83,17 @@ def test_from_file(benchmark, png, name):
     _timed(benchmark, FROM_FILE[name], png)
 
 
-def test_start(benchmark):
-    """Time a command that loads the default model and scores nothing."""
-    command = [sys.executable, "-m", "freqfake", "score", "no such file.png"]
+STARTS = {
+    "import numpy, scipy.fft, PIL.Image": ["-c", "import numpy, scipy.fft, PIL.Image"],
+    "import freqfake": ["-c", "import freqfake"],
+    "freqfake score, before the first picture": ["-m", "freqfake", "score", "no such file.png"],
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_start(benchmark, name):
+    """Time a new process."""
+    command = [sys.executable, *STARTS[name]]
     benchmark.pedantic(
         lambda: subprocess.run(command, capture_output=True, check=False), rounds=7, warmup_rounds=1
     )

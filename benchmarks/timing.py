@@ -28,8 +28,8 @@ def timing(config: Config, report: Report) -> None:
             row[f"{size} px"] = f"{cases[name, size] * 1000:.1f} (x{ratio:.2f})"
         rows.append(row)
     report.table("timing", pd.DataFrame(rows))
-    start = next(seconds for (_, size), seconds in cases.items() if not size)
-    report.table("timing_start", pd.DataFrame({"start of the command line, s": [f"{start:.2f}"]}))
+    starts = {name: f"{seconds:.2f}" for (name, size), seconds in cases.items() if not size}
+    report.table("timing_start", pd.DataFrame({"start": starts.keys(), "s": starts.values()}))
 
 
 def _measured() -> dict[tuple[str, int], float]:
@@ -45,7 +45,7 @@ def _measured() -> dict[tuple[str, int], float]:
         results = json.loads(out.read_text())["benchmarks"]
     cases = {}
     for result in results:
-        found = result["params"] or {}
+        found = result["params"]
         cases[found.get("name", ""), found.get("png", 0)] = result["stats"]["median"]
     return cases
 
