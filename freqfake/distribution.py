@@ -32,7 +32,7 @@ def cluster(address: str | None) -> Iterator[None]:
             'a Dask cluster needs distributed: python -m pip install "freqfake[dask]"'
         ) from None
     try:
-        client = Client(address, timeout=10)  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
     with client, joblib.parallel_config(backend="dask", client=client):
