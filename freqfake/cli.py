@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import json
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -295,6 +296,8 @@ def _write(
         bar = _show_bar(missing, rows_to_stdout=args.out is None)
         try:
             with cluster(args.dask):
+                if args.dask is None:
+                    _start_processes(args.jobs)
                 for row in rows(missing, bar):
                     table.write(row)
         except KeyboardInterrupt:
@@ -304,6 +307,19 @@ def _write(
     if table.n_failed:
         _tell(f"{table.n_failed} input(s) could not be read, see the column `error`")
     return SOME_UNREADABLE if table.n_failed else OK
+
+
+def _start_processes(n_jobs: int | None) -> None:
+    """Start the processes with Ctrl-C blocked, as they then stay: it is for this one to handle."""
+    if n_jobs in (None, 1) or not hasattr(signal, "pthread_sigmask"):
+        return
+    import joblib
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        joblib.Parallel(n_jobs=n_jobs)([joblib.delayed(abs)(0)] * 2)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _report(caught: Iterable[warnings.WarningMessage]) -> int:
