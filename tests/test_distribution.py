@@ -62,8 +62,9 @@ def score_on(workers, many: Path, out: Path) -> subprocess.Popen:
 def test_a_worker_that_dies_loses_nothing(workers, many, locally, tmp_path):
     out = tmp_path / "rows.csv"
     running = score_on(workers, many, out)
-    while not (out.exists() and out.read_bytes().count(b"\n") > 9):
+    while running.poll() is None and not (out.exists() and out.read_bytes().count(b"\n") > 9):
         time.sleep(0.01)
+    assert running.poll() is None, "it was over before a worker could die"
     os.kill(next(iter(workers.workers.values())).process.pid, signal.SIGKILL)
     _, messages = running.communicate(timeout=120)
     assert running.returncode == 1, messages
