@@ -10,7 +10,8 @@ from PIL import Image
 
 from freqfake import ImageValueError, rich_feature_names, rich_features
 from freqfake.delivery import delivered_copy, reencoded
-from freqfake.rich import _fold_triples, _residuals
+from freqfake.io import read_bytes
+from freqfake.rich import _fold_triples, _residuals, middle
 
 
 def parts(image):
@@ -133,3 +134,15 @@ def test_light_reencoding_is_hardly_seen():
         Image.fromarray(make_picture(0, asynchrony=0.2)), 0))).convert("RGB")  # fmt: skip
     again = Image.open(io.BytesIO(reencoded(picture)))
     assert np.abs(np.asarray(again, int) - np.asarray(picture)).mean() < 4
+
+
+@pytest.mark.parametrize("shape", [(700, 901), (512, 1030), (600, 520)])
+def test_a_light_compression_of_the_middle_is_that_of_the_whole(shape):
+    """JPEG works in blocks of 8 x 8, on which the middle begins."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    whole, part = (
+        rich_features(read_bytes(reencoded(Image.fromarray(p)))[0])
+        for p in (pixels, middle(pixels))
+    )
+    np.testing.assert_array_equal(part, whole)
