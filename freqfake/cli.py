@@ -55,24 +55,29 @@ def _features(args: argparse.Namespace) -> int:
     from .extraction import feature_row, iter_features
     from .features import FEATURE_NAMES
 
-    def rows(paths: list[str], bar: bool) -> Iterator[Row]:
+    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
         options = {"spectrum": args.spectrum, "max_pixels": args.max_pixels}
         done = iter_features(paths, **options, n_jobs=args.jobs, progress=bar)
-        return map(feature_row, done)
+        return ([feature_row(extraction)] for extraction in done)
 
     return _write(rows, args, ["path", *FEATURE_NAMES, "error"])
 
 
 def _score(args: argparse.Namespace) -> int:
-    from .detector import SCORE_COLUMNS, load_detector
+    from .detector import FACE_COLUMNS, SCORE_COLUMNS, load_detector
 
+    if args.margin is not None and not args.faces:
+        raise ValueError("--margin needs --faces: a picture as a whole has none")
     detector = load_detector(args.model)
-    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "max_pixels")}
+    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "faces", "max_pixels")}
+    if args.margin is not None:
+        options["margin"] = args.margin
 
-    def rows(paths: list[str], bar: bool) -> Iterator[Row]:
-        return detector.iter_scores(paths, **options, n_jobs=args.jobs, progress=bar)
+    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
+        return detector.iter_pictures(paths, **options, n_jobs=args.jobs, progress=bar)
 
-    return _write(rows, args, SCORE_COLUMNS, args.format)
+    rows([], False)  # wrong options are told before a file is written over
+    return _write(rows, args, FACE_COLUMNS if args.faces else SCORE_COLUMNS, args.format)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -169,6 +174,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     score.add_argument(
         "--prior", type=float, default=0.5, help="probability of fake beforehand (default: 0.5)"
+    )
+    score.add_argument(
+        "--faces", action="store_true", help="score each face found in a picture, one row a face"
+    )
+    score.add_argument(
+        "--margin",
+        type=float,
+        metavar="M",
+        help="what to score around a face, in parts of its size (default: 0.3)",
     )
     score.add_argument("--format", choices=("csv", "jsonl"), default="csv")
 
@@ -277,12 +291,12 @@ def _check_folder(path: str) -> None:
 
 
 def _write(
-    rows: Callable[[list[str], bool], Iterator[Row]],
+    rows: Callable[[list[str], bool], Iterator[list[Row]]],
     args: argparse.Namespace,
     columns: Sequence[str],
     form: str = "csv",
 ) -> int:
-    """Write each row as it comes; say on stderr how many inputs could not be read."""
+    """Write each picture's rows as they come; say on stderr how many could not be read."""
     from .distribution import cluster
     from .tables import open_table
 
@@ -298,8 +312,8 @@ def _write(
             with cluster(args.dask):
                 if args.dask is None:
                     _start_processes(args.jobs)
-                for row in rows(missing, bar):
-                    table.write(row)
+                for picture in rows(missing, bar):
+                    table.write(*picture)
         except KeyboardInterrupt:
             if args.out is not None:
                 _tell(f"the finished rows are on disk; add --resume to go on with {args.out}")

@@ -1,7 +1,9 @@
 """The whole detector: pictures in, scores and verdicts out."""
 
 import copy
+import dataclasses
 import functools
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -36,6 +38,7 @@ from .extraction import (
     iter_features,
     map_pictures,
 )
+from .faces import MARGIN, check_margin, crop_boxes, require_nets
 from .io import MAX_PIXELS, ImageFacts, PathLike, read_bytes, to_pil
 from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
@@ -44,6 +47,8 @@ from .rich import middle
 from .spectrum import Spectrum
 
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
+FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
+_FACE_NUMBERS = FACE_COLUMNS[1:6]
 MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
 
 _MIN_TARGET = 30  # unlabelled pictures for an adaptation
@@ -127,6 +132,8 @@ class Detector:
         *,
         max_fpr: float | None = None,
         prior: float = 0.5,
+        faces: bool = False,
+        margin: float = MARGIN,
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
@@ -141,6 +148,11 @@ class Detector:
             Largest rate of real pictures called fake, see :meth:`threshold`.
         prior : float
             Probability of fake before the picture was looked at.
+        faces : bool
+            Score each face that is found in a picture (:func:`freqfake.faces.find_faces`), instead
+            of the picture as a whole.
+        margin : float
+            Of a face, see :func:`freqfake.faces.crop_face`.
 
         Returns
         -------
@@ -157,14 +169,28 @@ class Detector:
             - ``reason``: for the verdict, in words;
             - ``error``: empty, or why the picture cannot be read.
 
+            With `faces` one row for each face, and after the path:
+
+            - ``face``: its number in the picture, from 0, the largest first;
+            - ``left``, ``top``, ``right``, ``bottom``: the pixels that were scored.
+
+            A picture without a face has one row, ``inconclusive``, in which these are missing. A
+            face that is too small for the features is ``inconclusive`` too, without a score.
+
         Raises
         ------
         OperatingPointError
             The held-out pictures of the model cannot support `max_fpr`.
+        MissingExtraError
+            `faces` needs the extra of that name.
         """
         options: dict[str, Any] = {"max_fpr": max_fpr, "prior": prior, "max_pixels": max_pixels}
+        options |= {"faces": faces, "margin": margin}
         rows = self.iter_scores(inputs, **options, n_jobs=n_jobs, progress=progress)
-        return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
+        if not faces:
+            return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
+        table = pd.DataFrame(list(rows), columns=list(FACE_COLUMNS))
+        return table.astype(dict.fromkeys(_FACE_NUMBERS, "Int64"))  # whole numbers or missing
 
     def iter_scores(
         self,
@@ -172,17 +198,45 @@ class Detector:
         *,
         max_fpr: float | None = None,
         prior: float = 0.5,
+        faces: bool = False,
+        margin: float = MARGIN,
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Rows of :meth:`score`, one after the other as they get ready."""
+        options: dict[str, Any] = {"max_fpr": max_fpr, "prior": prior, "max_pixels": max_pixels}
+        options |= {"faces": faces, "margin": margin}
+        pictures = self.iter_pictures(inputs, **options, n_jobs=n_jobs, progress=progress)
+        return itertools.chain.from_iterable(pictures)
+
+    def iter_pictures(
+        self,
+        inputs: Inputs,
+        *,
+        max_fpr: float | None = None,
+        prior: float = 0.5,
+        faces: bool = False,
+        margin: float = MARGIN,
+        max_pixels: int = MAX_PIXELS,
+        n_jobs: int | None = None,
+        progress: bool = False,
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Rows of :meth:`score`, those of one picture after those of the other.
+
+        For whoever stores them: a picture is done only when all of its faces are.
+        """
         if not 0 < prior < 1:
             raise ValueError(f"`prior` must lie between 0 and 1; got {prior}")
-        job = functools.partial(
-            _score_picture, self, self.threshold(max_fpr), prior, max_pixels=max_pixels
-        )
-        return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
+        given = (self, self.threshold(max_fpr), prior)
+        options: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
+        if faces:
+            check_margin(margin)
+            require_nets()  # what is missing is said once, not for each picture
+            by_face = functools.partial(_score_faces, *given, margin=margin, max_pixels=max_pixels)
+            return map_pictures(by_face, inputs, **options)
+        job = functools.partial(_score_picture, *given, max_pixels=max_pixels)
+        return ([row] for row in map_pictures(job, inputs, **options))
 
     def threshold(self, max_fpr: float | None = None) -> float:
         """Score that a picture called fake exceeds, so that real ones rarely are.
@@ -438,6 +492,45 @@ def _score_picture(
         return row
     reason = "the verdict changes when the picture is compressed so lightly that nobody sees it"
     return {**row, "llr": 0.0, "p_fake": prior, "verdict": "inconclusive", "reason": reason}
+
+
+def _score_faces(
+    detector: Detector,
+    threshold: float,
+    prior: float,
+    path: str,
+    image: Any,
+    facts: ImageFacts | None,
+    *,
+    margin: float,
+    max_pixels: int,
+) -> list[dict[str, Any]]:
+    """Read one picture and score each face in it, as if it were a picture."""
+    # The boxes are taken for features, so that what is wrong with a picture is told as elsewhere.
+    find = functools.partial(crop_boxes, margin=margin)
+    found = extract(path, image, facts, compute=find, max_pixels=max_pixels, keep_pixels=True)
+    if found.features is None or found.pixels is None:
+        return [_as_face(detector.row(found))]
+    if not len(found.features):
+        unknown = _as_row(path, np.nan, 0.0, prior, "inconclusive", "no face found")
+        return [_as_face(unknown)]
+    rows = []
+    for number, box in enumerate(found.features.tolist()):
+        left, top, right, bottom = box
+        crop = found.pixels[top:bottom, left:right]
+        # Cutting changes the size, not how the pixels were coded.
+        about = dataclasses.replace(known_facts(found), width=right - left, height=bottom - top)
+        row = _score_picture(detector, threshold, prior, path, crop, about, max_pixels=max_pixels)
+        if row["error"]:  # say, too small for the features: no error, for the picture was read
+            row = _as_row(path, np.nan, 0.0, prior, "inconclusive", row["error"])
+        rows.append(_as_face(row, number, *box))
+    return rows
+
+
+def _as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
+    """Row with the number and the box of a face; without them they are missing."""
+    about = dict(zip(_FACE_NUMBERS, numbers or [None] * len(_FACE_NUMBERS), strict=True))
+    return {name: {**row, **about}[name] for name in FACE_COLUMNS}
 
 
 def readable(done: Iterable[Extraction]) -> list[Extraction]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import joblib
 
+from ._optional import extra
 from .exceptions import ClusterError
 
 
@@ -18,19 +19,15 @@ def cluster(address: str | None) -> Iterator[None]:
     Raises
     ------
     ClusterError
-        Nobody answers there, or distributed is not installed.
+        Nobody answers there.
+    MissingExtraError
+        The extra ``dask`` is not installed.
     """
     if address is None:
         yield
         return
-    try:
+    with extra("dask", "dask", "distributed"):
         from distributed import Client
-    except ModuleNotFoundError as error:
-        if error.name not in ("dask", "distributed"):
-            raise
-        raise ClusterError(
-            'a Dask cluster needs distributed: python -m pip install "freqfake[dask]"'
-        ) from None
     try:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:

@@ -37,6 +37,18 @@ class ClusterError(FreqFakeError, OSError):
     """A cluster to work on cannot be reached."""
 
 
+class VideoReadError(FreqFakeError, OSError):
+    """A video cannot be read: missing, damaged, or without a single frame."""
+
+
+class MissingExtraError(FreqFakeError, ImportError):
+    """A package is missing that one of freqfake's extras installs."""
+
+
+class DatasetError(FreqFakeError, ValueError):
+    """A data set is not complete, or not laid out as its authors laid it out."""
+
+
 class SeparationWarning(UserWarning):
     """The two Gaussians of a mixture are not two separate groups of pictures."""
 
@@ -55,3 +67,7 @@ class CalibrationWarning(UserWarning):
 
 class DatasetWarning(UserWarning):
     """Real and generated training pictures can be told apart by their files alone."""
+
+
+class DeviceWarning(UserWarning):
+    """A network runs on the CPU though nobody asked for that."""

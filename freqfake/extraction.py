@@ -3,7 +3,7 @@
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
@@ -262,8 +262,11 @@ class AsynchronyTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
-    """Name and picture of every input, files and folders looked up."""
+def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str, ImageLike]]:
+    """Name and picture of every input, files and folders looked up.
+
+    `also` names further endings of the files in folders, see :func:`freqfake.io.find_images`.
+    """
     if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
         raise TypeError(
             "`inputs` must be a path or a list of pictures; got one picture: use [image]"
@@ -272,7 +275,7 @@ def expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
         inputs = [inputs]
     for position, item in enumerate(inputs):
         if isinstance(item, (str, os.PathLike)):
-            for path in find_images(item):
+            for path in find_images(item, also=also):
                 yield path, path
         else:
             yield f"<array {position}>", item

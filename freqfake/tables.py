@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._optional import extra
 from .exceptions import TableError
 
 Row = dict[str, Any]
 
 _FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "jsonl"}
+_WORDS = frozenset({"path", "verdict", "reason", "error"})
+_WHOLE_NUMBERS = frozenset({"face", "left", "top", "right", "bottom"})
 _GROUP = 10_000  # rows of a Parquet file that are in memory at a time
 
 
 class TableWriter:
-    """Writes rows to a CSV, JSON lines or Parquet file, each of them at once.
+    """Writes rows to a CSV, JSON lines or Parquet file as soon as it gets them.
 
     Made by :func:`open_table`. A Parquet file cannot be added to, so its rows are collected in a
     file of JSON lines beside it, named ``.partial``, until it is complete.
@@ -43,10 +46,13 @@ class TableWriter:
         if form == "csv" and not before:
             send(self._as_csv(dict(zip(columns, columns, strict=True))))
 
-    def write(self, row: Row) -> None:
-        """Add a row. In a file it survives whatever ends the process after this."""
-        self._send(self._encode(row))
-        self.n_failed += bool(row["error"])
+    def write(self, *rows: Row) -> None:
+        """Add the rows of a picture. In a file they survive whatever ends the process after this.
+
+        They are written all at once: a run that goes on later leaves out the paths that are there.
+        """
+        self._send("".join(map(self._encode, rows)))
+        self.n_failed += sum(bool(row["error"]) for row in rows)
 
     def _as_csv(self, row: Row) -> str:
         line = io.StringIO()
@@ -75,7 +81,9 @@ def open_table(
     Raises
     ------
     TableError
-        What is to be resumed is not such a table, or pyarrow is not installed.
+        What is to be resumed is not such a table.
+    MissingExtraError
+        A Parquet file is asked for, and pyarrow is not installed.
     """
     if out is None:
         yield TableWriter(_stdout(), columns, form, [])
@@ -137,8 +145,10 @@ def _to_parquet(lines: Path, out: Path, columns: Sequence[str]) -> None:
     import pyarrow.parquet as pq
 
     unfinished = out.with_name(f".{out.name}.{os.getpid()}")
-    words = {"path", "verdict", "reason", "error"}
-    schema = pa.schema([(c, pa.string() if c in words else pa.float64()) for c in columns])
+    types = dict.fromkeys(columns, pa.float64())
+    types |= dict.fromkeys(_WORDS & types.keys(), pa.string())
+    types |= dict.fromkeys(_WHOLE_NUMBERS & types.keys(), pa.int64())
+    schema = pa.schema(types)
     with pq.ParquetWriter(unfinished, schema) as writer:
         for rows in pd.read_json(lines, lines=True, chunksize=_GROUP, dtype=False):
             writer.write_table(pa.Table.from_pandas(rows[list(columns)], schema))
@@ -147,14 +157,8 @@ def _to_parquet(lines: Path, out: Path, columns: Sequence[str]) -> None:
 
 
 def _require_pyarrow() -> None:
-    try:
+    with extra("parquet", "pyarrow"):
         import pyarrow  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "pyarrow":
-            raise
-        raise TableError(
-            'a Parquet file needs pyarrow: python -m pip install "freqfake[parquet]"'
-        ) from None
 
 
 def _encoded(line: str) -> bytes:

@@ -13,9 +13,9 @@ import freqfake
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     ["_version", "exceptions", "_percentiles"],
-    ["_validation"],
+    ["_validation", "_optional"],
     ["io", "delivery", "tables", "distribution"],
-    ["spectrum"],
+    ["spectrum", "faces", "video"],
     ["features", "rich"],
     ["extraction", "feature_range", "mixture", "svm", "linear", "calibration", "metrics"],
     ["adaptation", "domain", "audit"],

@@ -17,7 +17,7 @@ from conftest import make_picture
 from PIL import Image
 
 from freqfake import FreqFakeError, TableError
-from freqfake.tables import open_table
+from freqfake.tables import TableWriter, open_table
 
 COLUMNS = ("path", "score", "error")
 N_PICTURES = 300
@@ -91,6 +91,14 @@ class TestByHand:
             ):
                 pass
             assert place.read_text() == text
+
+
+def test_rows_of_a_picture_are_written_at_once():
+    written: list[str] = []
+    table = TableWriter(written.append, COLUMNS, "jsonl", [])
+    table.write(row("a"), row("a", error="bad"), row("a", error="bad"))
+    assert [text.count("\n") for text in written] == [3]
+    assert table.n_failed == 2
 
 
 def test_resuming_what_is_not_there_starts(tmp_path):
