@@ -9,7 +9,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -163,7 +163,9 @@ def load_pixels(image: Any) -> npt.NDArray[Any]:
     return read_any(image)[0]
 
 
-def find_images(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
+def find_images(
+    paths: PathLike | Iterable[PathLike], *, also: Collection[str] = ()
+) -> Iterator[str]:
     """Files named by paths, folders and globs, each once, in a fixed order.
 
     Parameters
@@ -173,6 +175,9 @@ def find_images(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
         tells. A folder is searched through for the file names of pictures and for files without
         an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are expanded
         where no file has that very name.
+    also : collection of str
+        Further endings that a folder is searched for, in lower case, such as
+        :data:`freqfake.video.VIDEO_ENDINGS`.
 
     Yields
     ------
@@ -182,26 +187,26 @@ def find_images(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
     """
     seen: set[str] = set()
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
-        for found in _expand(os.fspath(path)):
+        for found in _expand(os.fspath(path), also):
             if found not in seen:
                 seen.add(found)
                 yield found
 
 
-def _expand(path: str) -> list[str]:
+def _expand(path: str, also: Collection[str]) -> list[str]:
     if Path(path).is_dir():
-        return _search_folder(path) or [path]
+        return _search_folder(path, also) or [path]
     if glob.has_magic(path) and not Path(path).exists():
         matches = sorted(glob.glob(path, recursive=True))
-        nested = [_search_folder(m) if Path(m).is_dir() else [m] for m in matches]
+        nested = [_search_folder(m, also) if Path(m).is_dir() else [m] for m in matches]
         return [file for files in nested for file in files] or [path]
     return [path]
 
 
-def _search_folder(folder: str) -> list[str]:
+def _search_folder(folder: str, also: Collection[str]) -> list[str]:
     from PIL import Image
 
-    endings = set(Image.registered_extensions()) | {""}
+    endings = set(Image.registered_extensions()) | {""} | set(also)
     return sorted(
         str(Path(root, name))
         for root, _, names in os.walk(folder)

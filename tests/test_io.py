@@ -169,6 +169,16 @@ def test_find_images(tmp_path):
         assert list(find_images(tmp_path / single)) == [str(tmp_path / single)]
 
 
+def test_find_images_and_other_endings(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("deep/1.MP4", "2.png", "3.mkv", "notes.txt"):
+        (tmp_path / name).touch()
+    pictures, clips = [str(tmp_path / "2.png")], [str(tmp_path / "deep/1.MP4")]
+    assert list(find_images(tmp_path)) == pictures
+    assert list(find_images(tmp_path, also={".mp4"})) == pictures + clips
+    assert list(find_images(f"{tmp_path}/d*", also=[".mp4"])) == clips
+
+
 def test_errors_are_also_builtin_errors():
     assert issubclass(freqfake.ImageReadError, OSError)
     assert issubclass(freqfake.ModelFileError, ValueError)
