@@ -1,17 +1,21 @@
-"""Figures of how far likelihood ratios can be trusted. Needs matplotlib.
+"""Figures: how far likelihood ratios can be trusted, how a network learned. Needs matplotlib.
 
 Each function draws into the axes it is given, or into new ones, and returns them.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.metrics import confusion_matrix
 
+from ._optional import extra
 from .calibration import posterior
 from .metrics import cllr, cllr_min, pav_llrs
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 REAL_COLOUR, FAKE_COLOUR, NEUTRAL_COLOUR = "#0072B2", "#D55E00", "#555555"  # Okabe and Ito
@@ -121,6 +125,64 @@ def plot_pav(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
     return ax
 
 
+def plot_learning_curves(
+    log: "pd.DataFrame", *, axes: "Sequence[Axes] | None" = None
+) -> "list[Axes]":
+    """Loss and accuracy over the epochs of a training.
+
+    Parameters
+    ----------
+    log : DataFrame
+        Of :func:`freqfake.deep.train_network`, or its ``log.csv``.
+    axes : sequence of two matplotlib Axes, optional
+
+    Returns
+    -------
+    list of two matplotlib Axes
+    """
+    loss, accuracy = (_axes(None), _axes(None)) if axes is None else axes
+    for ax, name in ((loss, "loss"), (accuracy, "accuracy")):
+        ax.plot(log.epoch, log[f"train_{name}"], ".-", color=NEUTRAL_COLOUR, label="training")
+        ax.plot(log.epoch, log[f"val_{name}"], ".-", color=FAKE_COLOUR, label="validation")
+        ax.set(title=name.capitalize(), xlabel="epoch", ylabel=name)
+        ax.locator_params(axis="x", integer=True)
+    loss.set_ylim(0, None)
+    accuracy.plot(log.epoch, log.val_auc, "--", color=REAL_COLOUR, label="validation, AUC")
+    accuracy.set_ylim(None, 1.02)
+    for ax in (loss, accuracy):
+        ax.legend()
+    return [loss, accuracy]
+
+
+def plot_confusion(y: npt.ArrayLike, called: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
+    """Confusion matrix: how many real and fake pictures were called real and fake.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_pictures,)
+        1 for fake, 0 for real.
+    called : array-like of shape (n_pictures,)
+        The same, as they were called.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = _axes(ax)
+    counts = confusion_matrix(y, np.asarray(called, int), labels=[0, 1])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), share in np.ndenumerate(shares):
+        text, colour = f"{counts[row, column]}\n{share:.0%}", "white" if share > 0.5 else "black"
+        ax.text(column, row, text, ha="center", va="center", color=colour)
+    names = ("real", "fake")
+    ax.set_xticks([0, 1], names)
+    ax.set_yticks([0, 1], names)
+    ax.set(title="Confusion matrix", xlabel="called", ylabel="truth")
+    return ax
+
+
 def _cross_entropy(y: npt.NDArray[Any], llrs: npt.NDArray[Any], log_odds: float) -> float:
     prior = float(posterior(log_odds))
     natural = (llrs + log_odds) * np.log(10)
@@ -131,10 +193,6 @@ def _cross_entropy(y: npt.NDArray[Any], llrs: npt.NDArray[Any], log_odds: float)
 def _axes(ax: "Axes | None") -> "Axes":
     if ax is not None:
         return ax
-    try:
+    with extra("plots", "matplotlib"):
         from matplotlib import pyplot
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        raise ImportError('figures need matplotlib: pip install "freqfake[plots]"') from error
     return pyplot.subplots(layout="constrained")[1]
