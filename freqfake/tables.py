@@ -18,7 +18,9 @@ Row = dict[str, Any]
 
 _FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "jsonl"}
 _WORDS = frozenset({"path", "verdict", "reason", "error"})
-_WHOLE_NUMBERS = frozenset({"face", "left", "top", "right", "bottom"})
+_WHOLE_NUMBERS = frozenset(
+    {"face", "left", "top", "right", "bottom", "n_frames", "n_real", "n_fake"}
+)
 _GROUP = 10_000  # rows of a Parquet file that are in memory at a time
 
 

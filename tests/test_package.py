@@ -21,7 +21,9 @@ LAYERS = [
     ["adaptation", "domain", "audit"],
     ["persistence"],
     ["detector"],
-    ["training", "plots"],
+    ["training", "plots", "crops"],
+    ["_cli"],
+    ["cli_deep"],
     ["cli"],
     ["__main__", "__init__"],
 ]
@@ -46,11 +48,21 @@ def test_import_is_light():
 @pytest.mark.parametrize("path", sorted((ROOT / "freqfake").glob("*.py")), ids=lambda p: p.stem)
 def test_imports_run_downward(path):
     imported = {
-        node.module
+        node.module.split(".")[0]
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.level == 1
     }
-    assert all(LEVEL[name] < LEVEL[path.stem] for name in imported)
+    assert all(LEVEL[name] < LEVEL[path.stem] for name in imported - {"deep"})
+    assert "deep" not in imported or path.stem == "cli_deep"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "freqfake").glob("*.py")), ids=lambda p: p.stem)
+def test_torch_stays_behind_its_door(path):
+    """Nothing but `deep` imports it, or `deep`, when it is itself imported."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+            assert not {name.split(".")[0] for name in names} & {"torch", "deep"}
 
 
 def test_readme_and_ci_run_the_same_commands():
