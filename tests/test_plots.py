@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from freqfake.metrics import cllr, cllr_min
@@ -13,7 +14,13 @@ matplotlib.use("agg")
 
 from matplotlib import pyplot  # noqa: E402
 
-from freqfake.plots import plot_ece, plot_pav, plot_tippett  # noqa: E402
+from freqfake.plots import (  # noqa: E402
+    plot_confusion,
+    plot_ece,
+    plot_learning_curves,
+    plot_pav,
+    plot_tippett,
+)
 
 
 @pytest.fixture
@@ -60,6 +67,34 @@ def test_calibrated_ratios_lie_on_the_diagonal():
     x, hindsight = line.get_data()
     middle = np.abs(x) < 1
     assert np.abs(x - hindsight)[middle].mean() < 0.1
+
+
+def test_learning_curves_are_the_log():
+    log = pd.DataFrame(
+        {
+            "epoch": [1, 2, 3],
+            "train_loss": [0.7, 0.5, 0.4],
+            "val_loss": [0.8, 0.6, 0.65],
+            "train_accuracy": [0.5, 0.7, 0.8],
+            "val_accuracy": [0.5, 0.6, 0.7],
+            "val_auc": [0.5, 0.65, 0.8],
+        }
+    )
+    loss, accuracy = plot_learning_curves(log)
+    drawn = [line.get_ydata().tolist() for ax in (loss, accuracy) for line in ax.get_lines()]
+    assert drawn == [log[column].tolist() for column in log.columns[[1, 2, 3, 4, 5]]]
+    assert loss.get_lines()[0].get_xdata().tolist() == [1, 2, 3]
+    _, own = pyplot.subplots(1, 2)
+    assert plot_learning_curves(log, axes=own) == list(own)
+
+
+def test_confusion_matrix_counts():
+    ax = plot_confusion([0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 0])
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["2\n67%", "1\n33%", "1\n25%", "3\n75%"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["real", "fake"]
+    one_class = plot_confusion([1, 1], [1, 0])
+    assert [text.get_text() for text in one_class.texts] == ["0\n0%", "0\n0%", "1\n50%", "1\n50%"]
 
 
 def test_without_matplotlib_the_error_names_the_extra():

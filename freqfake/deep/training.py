@@ -175,7 +175,8 @@ def train_network(
         run.resume()
     elif (run.out / CHECKPOINT).exists():
         raise TrainingError(
-            f"{run.out} holds a training already: resume it, or name another folder"
+            f"{run.out} holds a training already: go on with it (resume, --resume), or name "
+            "another folder"
         )
     run.out.mkdir(parents=True, exist_ok=True)
     with _Board(run.out / "tensorboard" if tensorboard else None) as board:
@@ -276,8 +277,8 @@ class _Run:
             with torch.no_grad(), precision(self.device, self.mixed_precision):
                 parts.append((labels, self.network(self._on_device(pixels)).float().cpu()))
         y, logits = (torch.cat(column) for column in zip(*parts, strict=True))
-        loss = float(functional.binary_cross_entropy_with_logits(logits, y))
-        return loss, y.numpy(), logits.numpy()
+        loss = self._loss(logits.to(self.device), y.to(self.device))
+        return float(loss), y.numpy(), logits.numpy()
 
     def _on_device(self, pixels: torch.Tensor) -> torch.Tensor:
         return pixels.to(self.device, memory_format=torch.channels_last).float() / 255
