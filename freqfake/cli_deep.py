@@ -108,9 +108,11 @@ def _add_faceforensics(parts: Any) -> None:
     text = "c40, c23, or c0 (also called raw) (default: %(default)s)"
     command.add_argument("--compression", default="c40", metavar="C", help=text)
     text = "frames of a video, evenly spread (default: %(default)s)"
-    command.add_argument("--frames", type=int, default=50, metavar="N", help=text)
+    command.add_argument("--frames", type=int, default=20, metavar="N", help=text)
     _add_margin(command)
     _add_training(command)
+    text = "some of Deepfakes, Face2Face, FaceSwap and NeuralTextures (default: all)"
+    command.add_argument("--methods", nargs="+", metavar="M", help=text)
     text = "go without the videos that are missing"
     command.add_argument("--partial", action="store_true", help=text)
 
@@ -224,7 +226,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _faceforensics(args: argparse.Namespace) -> int:
-    from .deep.faceforensics import evaluate_protocol
+    from .deep.protocols import evaluate_protocol
 
     _check_start(args)
     table = evaluate_protocol(
@@ -241,6 +243,7 @@ def _faceforensics(args: argparse.Namespace) -> int:
         device=args.device,
         n_jobs=args.jobs,
         partial=args.partial,
+        **({} if args.methods is None else {"methods": args.methods}),
         resume=True,
         progress=sys.stderr.isatty(),
     )

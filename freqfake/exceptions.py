@@ -66,7 +66,7 @@ class CalibrationWarning(UserWarning):
 
 
 class DatasetWarning(UserWarning):
-    """Real and generated training pictures can be told apart by their files alone."""
+    """The files of a data set alone tell its classes, or some of them are missing."""
 
 
 class DeviceWarning(UserWarning):
