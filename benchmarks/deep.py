@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from freqfake import asynchrony_features, rich_features
+from freqfake.exceptions import DeviceWarning
 
-from .config import Config, Pictures
-from .detectors import FILES, RICH_COPIES, SIX_SVM, BenchDetector, ensure, fitted
+from .config import Config, ConfigError, Pictures
+from .detectors import FILES, RICH_COPIES, SIX_SVM, ensure, fitted
 from .intervals import accuracy, auc, figure
 from .report import Report, marked
 from .speed import SAMPLE
@@ -23,48 +25,43 @@ from .treatments import AS_IS
 
 _SPECTRAL = (SIX_SVM, RICH_COPIES, FILES)
 _NETWORKS = ("dldfd", "meso4")
+_PUBLISHED = ("Meso4_DF", "MesoInception_DF")
 _BATCHES = (1, 32)
 _N_TIMED = 7
 _TIMED_SIZE = 256
 
+_Parts = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows to train on, validate with and test on
+
+
+class _Found(NamedTuple):
+    """Scores of the test pictures by a detector."""
+
+    name: str
+    scores: np.ndarray
+    took: str
+    trained_on: str = ""  # where it was not the pictures of this set
+
 
 def deep(config: Config, report: Report) -> None:
     """Meso4 and DLDFD trained and tested beside the spectral detectors, with the time it took."""
+    plans = config.options.get("deep", {}).get("sets", {})
     rows = []
     for entry in config.sets:
-        plan = config.options["deep"]["sets"].get(entry.name)
-        if plan is None:
+        if entry.name not in plans:
             continue
         pictures = config.pictures(entry)
         ensure(pictures, [AS_IS])
-        train, validate, test = _three_ways(pictures)
-        found = [
-            (detector.name, *_spectral(detector, pictures, [*train, *validate], test))
-            for detector in _SPECTRAL
-        ]
+        parts = _three_ways(pictures)
+        folder = report.folder.parent / "deep"
+        found = [*_spectral(pictures, *parts), *_published(pictures, parts[-1], config)]
         for name in _NETWORKS:
-            folder = report.folder.parent / "deep" / f"{entry.name}-{name}"
-            network = _start(name, plan, config)
-            parts = (_sides(pictures, train), _sides(pictures, validate))
-            options = {option: values[name] for option, values in plan["training"].items()}
-            scores, words, took = _trained(network, parts, folder, options, pictures)
-            found.append((f"{name}, {words}", scores[test], took))
-        files = figure(auc, pictures.y[test], found[2][1], pictures.persons[test])
-        for name, scores, took in found:
-            figures = [
-                figure(metric, pictures.y[test], scores, pictures.persons[test])
-                for metric in (auc, accuracy)
-            ]
-            rows.append(
-                {
-                    "set": entry.title,
-                    "detector": name,
-                    "AUC": marked(str(figures[0]), figures[0].value, files.value),
-                    "accuracy": figures[1],
-                    "training": took,
-                    "pictures": f"{len(train)} + {len(validate)}, tested on {len(test)}",
-                }
-            )
+            network, title = _start(name, plans[entry.name], config)
+            options = {option: of[name] for option, of in plans[entry.name]["training"].items()}
+            where = folder / f"{entry.name}-{name}"
+            found.append(_trained(network, title, pictures, parts, where, options))
+        rows += _rows(found, pictures, parts)
+    if not rows:
+        raise ConfigError(f"{config.path}: [deep.sets] names no set whose folders are there")
     report.table("deep", pd.DataFrame(rows))
 
 
@@ -111,7 +108,7 @@ def _timed(name: str, case: Callable[[list], Any], pixels: np.ndarray) -> dict[s
     return row
 
 
-def _three_ways(pictures: Pictures) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _three_ways(pictures: Pictures) -> _Parts:
     """Rows to train on, to validate with and to test on; nobody is in two of them."""
     rest, test = pictures.partitions[0][0]
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
@@ -124,48 +121,86 @@ def _sides(pictures: Pictures, rows: np.ndarray) -> tuple[list[str], list[str]]:
     return real, fake
 
 
+def _rows(found: list[_Found], pictures: Pictures, parts: _Parts) -> list[dict]:
+    train, validate, test = parts
+    y, persons = pictures.y[test], pictures.persons[test]
+    files = figure(auc, y, next(f.scores for f in found if f.name == FILES.name), persons)
+    rows = []
+    for detector in found:
+        area = figure(auc, y, detector.scores, persons)
+        rows.append(
+            {
+                "set": pictures.title,
+                "detector": detector.name,
+                "AUC": marked(str(area), area.value, files.value),
+                "accuracy": figure(accuracy, y, detector.scores, persons),
+                "training": detector.took,
+                "trained on": detector.trained_on or f"{len(train)} + {len(validate)}",
+                "tested on": len(test),
+            }
+        )
+    return rows
+
+
 def _spectral(
-    detector: BenchDetector, pictures: Pictures, rows: list[int], test: np.ndarray
-) -> tuple[np.ndarray, str]:
-    """Scores of the test pictures, and what the training took, the features not counted."""
-    start = time.perf_counter()
-    decide = fitted(detector, pictures, np.array(rows))
-    took = time.perf_counter() - start
-    return decide(pictures.X(detector.kind)[test]), f"{took:.1f} s, from features"
+    pictures: Pictures, train: np.ndarray, validate: np.ndarray, test: np.ndarray
+) -> Iterator[_Found]:
+    """Train the spectral detectors, which need no pictures to validate with, on both parts."""
+    for detector in _SPECTRAL:
+        start = time.perf_counter()
+        decide = fitted(detector, pictures, np.concatenate([train, validate]))
+        took = time.perf_counter() - start
+        scores = decide(pictures.X(detector.kind)[test])
+        yield _Found(detector.name, scores, f"{took:.1f} s, features not counted")
 
 
-def _start(name: str, plan: dict, config: Config) -> Any:
-    """Make a network, before its training."""
+def _published(pictures: Pictures, test: np.ndarray, config: Config) -> Iterator[_Found]:
+    """Score by the weights that Afchar et al. published, where they are there."""
+    from freqfake.deep import load_deep_detector
+
+    folder = config.folder("mesonet")
+    for name in _PUBLISHED if folder else ():
+        detector = load_deep_detector(folder / f"{name}.h5", device="cpu")
+        scores = detector.score([pictures.paths[i] for i in test])["score"].to_numpy()
+        yield _Found(f"{name}, as published", scores, "-", "Deepfakes")
+
+
+def _start(name: str, plan: dict, config: Config) -> tuple[Any, str]:
+    """Make a network, before its training; and its name."""
     import torch
 
     from freqfake.deep import DLDFD, Meso4
 
     torch.manual_seed(0)
     if name == "meso4":
-        return Meso4(input_size=plan["input_size"])
-    path = Path(config.options["deep"]["imagenet"])
-    folder = config.folder(str(path.parent))
-    return DLDFD() if folder is None else DLDFD.from_imagenet(folder / path.name)
+        return Meso4(input_size=plan["input_size"]), name
+    path = Path(config.options["deep"].get("imagenet", ""))
+    folder = config.folder(str(path.parent)) if path.name else None
+    if folder is None:
+        return DLDFD(), f"{name} from a random start"
+    return DLDFD.from_imagenet(folder / path.name), f"{name} from ImageNet"
 
 
 def _trained(
-    network: Any, parts: tuple, folder: Path, options: dict, pictures: Pictures
-) -> tuple[np.ndarray, str, str]:
-    """Scores of all pictures by the best epoch; how it was trained, and what that took."""
+    network: Any, title: str, pictures: Pictures, parts: _Parts, folder: Path, options: dict
+) -> _Found:
+    """Train a network, or take it as it was trained; score by its best epoch."""
     from freqfake.deep import DeepDetector, train_network
 
-    with threadpool_limits(os.cpu_count()):  # one process here, all cores
+    train, validate, test = parts
+    with warnings.catch_warnings(), threadpool_limits(os.cpu_count()):  # one process, all cores
+        warnings.simplefilter("ignore", DeviceWarning)  # the table says how long it took
         training = train_network(
             network,
-            *parts[0],
+            *_sides(pictures, train),
             folder,
-            validation=parts[1],
+            validation=_sides(pictures, validate),
             **options,
             mixed_precision=True,
             resume=True,
             progress=True,
         )
-        scores = DeepDetector(training.network).score(pictures.paths)["score"].to_numpy()
-    minutes = training.log.seconds.sum() / 60
-    words = f"best of {len(training.log)} epochs: {training.best_epoch}"
-    return scores, words, f"{minutes:.0f} min"
+        detector = DeepDetector(training.network)
+        scores = detector.score([pictures.paths[i] for i in test])["score"].to_numpy()
+    name = f"{title}, epoch {training.best_epoch} of {len(training.log)}"
+    return _Found(name, scores, f"{training.log.seconds.sum() / 60:.0f} min")

@@ -45,7 +45,8 @@ def figure(metric: Metric, y: np.ndarray, scores: np.ndarray | None, persons: np
         return np.mean([metric(y, s, weights) for s in np.atleast_2d(scores)], axis=0)
 
     value = average(np.ones((1, len(y))))[0]
-    low, high = np.quantile(average(drawn[:, codes]), (0.025, 0.975))
+    with np.errstate(invalid="ignore"):  # of few pictures a class may not be drawn at all
+        low, high = np.nanquantile(average(drawn[:, codes]), (0.025, 0.975))
     return Figure(float(value), float(low), float(high))
 
 

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,9 @@ set = "one"
 [[history.others]]
 title = "others"
 folder = "fake"
+[deep.sets.one]
+input_size = 32
+training = { epochs = { meso4 = 1, dldfd = 1 }, batch_size = { meso4 = 8, dldfd = 8 } }
 """
 
 
@@ -485,18 +489,21 @@ def results(tmp_path_factory, config_file, picture_folders) -> Path:
     options = [*map(str, options), "--limit", "16", "--n-jobs", "2"]
     between_sets = {"table2", "table3", "table4", "peers"}
     assert main([*between_sets, *options]) == 0
-    assert main([*sorted(set(ALL) - between_sets), *options, "--sets", "one", "alone"]) == 0
+    of_one = [*sorted(set(ALL) - between_sets), *(["deep"] if find_spec("torch") else [])]
+    assert main([*of_one, *options, "--sets", "one", "alone"]) == 0
     return work / "results"
 
 
 TABLES = (
     "table2 table3 table4 peers training_size delivery delivery_short null history history_means "
-    "history_calls history_verdicts harm harm_summary parts"
+    "history_calls history_verdicts harm harm_summary parts deep"
 )
 
 
 @pytest.mark.parametrize("name", TABLES.split())
 def test_every_run_makes_its_table(results, name):
+    if name == "deep":
+        pytest.importorskip("torch", reason="the networks need torch")
     table = pd.read_csv(results / f"{name}.csv")
     assert table.shape[1] > 1
     assert len(table) or name == "harm"
@@ -521,6 +528,18 @@ def test_figures_of_the_runs(results):
     assert float(reversed_pair["without"].split()[0]) < 0.1  # the labels are the other way round
     calls = pd.read_csv(results / "history_calls.csv", index_col=0)["six features, SVM"]
     assert int(calls["generated, as they are"][:-1]) > 80
+
+
+def test_networks_and_spectral_detectors_see_the_same_pictures(results):
+    pytest.importorskip("torch", reason="the networks need torch")
+    table = pd.read_csv(results / "deep.csv")
+    named = [name.split(",")[0] for name in table["detector"]]
+    assert named == ["six features", "rich", "files alone", "dldfd from a random start", "meso4"]
+    n_train, n_validate = map(int, table["trained on"][0].split(" + "))
+    assert n_train + n_validate + table["tested on"][0] == 32  # 16 of a class
+    assert (table["trained on"] == table["trained on"][0]).all()
+    log = pd.read_csv(results.parent / "deep" / "one-meso4" / "log.csv")
+    assert len(log) == 1
 
 
 def test_the_null_row_is_near_chance(results):
@@ -556,7 +575,7 @@ def test_wrong_use_is_told_in_a_line(tmp_path, capsys):
 
 
 def test_all_leaves_out_what_is_timed():
-    assert set(RUNS) - set(ALL) == {"timing", "scaling"}
+    assert set(RUNS) - set(ALL) == {"deep", "deep-timing", "scaling", "timing"}
 
 
 class TestDocs:
@@ -567,7 +586,14 @@ class TestDocs:
         places = re.findall(r"<!-- table (\w+) -->\n(.*?)<!-- end -->", self.text, re.DOTALL)
         names = [name for name, _ in places]
         assert sorted(names) == sorted(
-            [*TABLES.split(), "timing", "timing_start", "scaling_size", "scaling_count"]
+            [
+                *TABLES.split(),
+                "deep_timing",
+                "timing",
+                "timing_start",
+                "scaling_size",
+                "scaling_count",
+            ]
         )
         for name, table in places:
             assert "| --- |" in table, name
