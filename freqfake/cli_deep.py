@@ -236,6 +236,7 @@ def _faceforensics(args: argparse.Namespace) -> int:
         compression=args.compression,
         network=args.model,
         imagenet=args.imagenet,
+        random_start=args.random_start and args.model == "dldfd",
         n_frames=args.frames,
         margin=args.margin,
         epochs=args.epochs,

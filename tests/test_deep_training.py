@@ -97,9 +97,10 @@ class TestLearning:
 
     def test_each_class_weighs_the_same(self, sides, tmp_path):
         """A network that always says the same has the loss of a coin, however few the fakes."""
-        from freqfake.deep.training import _Run, _split
+        from freqfake.deep.pictures import split_pictures
+        from freqfake.deep.training import _Run
 
-        train, held_out = _split(*sides, 0.25, 32, 0)
+        train, held_out = split_pictures(*sides, 0.25, 32, 0)
         network = small_meso4()
         run = _Run(
             network, RECIPES["meso4"], train, held_out, tmp_path, torch.device("cpu"), False, 0, 0

@@ -580,6 +580,7 @@ def test_a_test_without_faces(root, crops, tmp_path):
         ("all", {}, ValueError, "`protocol` must be one of combined, single, cross; got 'all'"),
         ("cross", {"methods": "FaceSwap"}, ValueError, "`methods` must be at least two for cross"),
         ("single", {"network": "meso"}, ValueError, "`network` must be one of dldfd, meso4"),
+        ("single", {"network": "dldfd"}, ValueError, "either `imagenet` or `random_start`"),
         ("single", {"imagenet": "a.pth"}, ValueError, "`imagenet` holds weights for dldfd"),
         ("single", {"network": "dldfd", "imagenet": "a.pth"}, ModelFileError, "no such file"),
         ("single", {"device": "abacus"}, ValueError, "`device` must be auto, cpu"),

@@ -1,15 +1,22 @@
-"""Pictures as tensors, and the random changes that training makes to them."""
+"""Pictures as tensors, and what a training does with them: parts, and random changes."""
 
+import functools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.model_selection import train_test_split
 from torch.nn import functional
 
+from ..exceptions import FreqFakeError, TrainingError, UnreadableImageWarning
+from ..extraction import Inputs, expand, map_pictures
 from ..io import MAX_PIXELS, ImageLike, read_any, to_pil
 
 Augmentation = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+
+_MIN_PICTURES = 2  # of either class, for training and for validation
 
 # Afchar et al. 2018 name the kinds of change and no amounts: "slight".
 _ZOOM, _TURN, _BRIGHTNESS, _HUE = 0.2, 15.0, 0.2, 18.0  # share, degrees, share, degrees
@@ -110,3 +117,61 @@ class PictureSet(torch.utils.data.Dataset[Any]):
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
         return as_tensor(self.images[position], self.size), self.labels[position]
+
+
+def split_pictures(
+    real: Inputs,
+    fake: Inputs,
+    validation: float | tuple[Inputs, Inputs],
+    size: int,
+    seed: int,
+) -> tuple[PictureSet, PictureSet]:
+    """Pictures to train on and pictures to validate with, as far as they can be read."""
+    pictures = [_readable(side, size) for side in (real, fake)]
+    if isinstance(validation, tuple):
+        held_out = [_readable(side, size) for side in validation]
+    else:
+        if not 0 < validation < 1:
+            raise ValueError(f"`validation` must lie between 0 and 1; got {validation}")
+        _expect_enough(pictures, "")
+        parts = [
+            train_test_split(side, test_size=validation, random_state=seed) for side in pictures
+        ]
+        pictures, held_out = [train for train, _ in parts], [held for _, held in parts]
+    _expect_enough(pictures, " for training")
+    _expect_enough(held_out, " for validation")
+    return PictureSet(pictures, size), PictureSet(held_out, size)
+
+
+def _expect_enough(pictures: list[list[ImageLike]], purpose: str) -> None:
+    for side, name in zip(pictures, ("real", "generated"), strict=True):
+        if len(side) < _MIN_PICTURES:
+            raise TrainingError(
+                f"at least {_MIN_PICTURES} readable {name} pictures{purpose} are needed; got "
+                f"{len(side)}"
+            )
+
+
+def _readable(inputs: Inputs, size: int) -> list[ImageLike]:
+    """Pictures that can be read; a warning for each other one, before hours of work."""
+    items = list(expand(inputs))
+    job = functools.partial(_why_unreadable, size)
+    errors = map_pictures(job, [image for _, image in items])
+    good = []
+    for (name, image), error in zip(items, errors, strict=True):
+        if error:
+            warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=4)
+        else:
+            good.append(image)
+    return good
+
+
+def _why_unreadable(size: int, path: str, image: Any, facts: Any) -> str:
+    """Read a picture; empty if that went well."""
+    try:
+        if isinstance(image, FreqFakeError):
+            raise image
+        as_tensor(image, size)
+    except FreqFakeError as error:
+        return str(error)
+    return ""

@@ -55,6 +55,7 @@ def evaluate_protocol(
     partial: bool = False,
     network: str | Callable[[], Network] = "dldfd",
     imagenet: PathLike | None = None,
+    random_start: bool = False,
     n_frames: int | None = N_FRAMES,
     margin: float = MARGIN,
     epochs: int | None = None,
@@ -83,7 +84,9 @@ def evaluate_protocol(
     network : {"dldfd", "meso4", "mesoinception4"} or callable
         What to train; or what makes such a network.
     imagenet : path, optional
-        Weights for DLDFD to start from, as in the paper. See :func:`load_imagenet`.
+        Weights for "dldfd" to start from, as in the paper. See :func:`load_imagenet`.
+    random_start : bool
+        Start "dldfd" from random weights instead.
     n_frames, margin
         See :func:`extract_crops`.
     epochs, batch_size, learning_rate, workers, seed, resume
@@ -114,7 +117,7 @@ def evaluate_protocol(
         Videos are missing; for each one that gives no crop; there is no GPU.
     """
     tasks = _tasks(protocol, wanted(methods))
-    make = _maker(network, imagenet, seed)
+    make = _maker(network, imagenet, random_start, seed)
     name = network_name(make()) + ("-imagenet" if imagenet is not None else "")
     where = find_device(device)  # what is wrong must show before hours of cutting
     dataset = load_faceforensics(root, compression=compression, methods=methods, partial=partial)
@@ -210,13 +213,15 @@ def _tasks(protocol: str, methods: tuple[str, ...]) -> list[_Task]:
 
 
 def _maker(
-    network: str | Callable[[], Network], imagenet: PathLike | None, seed: int
+    network: str | Callable[[], Network], imagenet: PathLike | None, random_start: bool, seed: int
 ) -> Callable[[], Network]:
     """Make what makes the network, the same one every time."""
     if isinstance(network, str) and network not in NETWORKS:
         raise ValueError(f"`network` must be one of {', '.join(NETWORKS)}; got {network!r}")
     if imagenet is not None and network != "dldfd":
         raise ValueError("`imagenet` holds weights for dldfd; got another network")
+    if network == "dldfd" and (imagenet is None) != random_start:
+        raise ValueError("dldfd needs either `imagenet` or `random_start`; got none, or both")
 
     def make() -> Network:
         with torch.random.fork_rng(devices=[]):

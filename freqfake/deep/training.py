@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,17 +11,16 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
 from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .._optional import extra
-from ..exceptions import FreqFakeError, TrainingError, UnreadableImageWarning
-from ..extraction import Inputs, expand, map_pictures
-from ..io import ImageLike, PathLike
+from ..exceptions import TrainingError
+from ..extraction import Inputs
+from ..io import PathLike
 from .device import find_device, precision
-from .pictures import Augmentation, PictureSet, as_tensor, mirrored, slightly_changed
+from .pictures import Augmentation, PictureSet, mirrored, slightly_changed, split_pictures
 from .weights import (
     Network,
     load_network,
@@ -34,7 +32,6 @@ from .weights import (
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
 _BETAS = (0.9, 0.999)
-_MIN_PICTURES = 2  # of either class, for training and for validation
 _Row = dict[str, float]
 
 
@@ -168,7 +165,7 @@ def train_network(
         There is no GPU.
     """
     recipe = _recipe(network, epochs, batch_size, learning_rate)
-    train, held_out = _split(real, fake, validation, network.input_size, seed)
+    train, held_out = split_pictures(real, fake, validation, network.input_size, seed)
     where = find_device(device)
     run = _Run(network, recipe, train, held_out, Path(out), where, mixed_precision, workers, seed)
     if resume and (run.out / CHECKPOINT).exists():
@@ -372,66 +369,6 @@ def _recipe(
             f"{epochs}, {batch_size} and {learning_rate}"
         )
     return recipe
-
-
-def _split(
-    real: Inputs,
-    fake: Inputs,
-    validation: float | tuple[Inputs, Inputs],
-    size: int,
-    seed: int,
-) -> tuple[PictureSet, PictureSet]:
-    """Pictures to train on and pictures to validate with, as far as they can be read."""
-    pictures = [_readable(side, size) for side in (real, fake)]
-    if isinstance(validation, tuple):
-        held_out = [_readable(side, size) for side in validation]
-    else:
-        if not 0 < validation < 1:
-            raise ValueError(f"`validation` must lie between 0 and 1; got {validation}")
-        _expect_enough(pictures, "")
-        parts = [
-            train_test_split(side, test_size=validation, random_state=seed) for side in pictures
-        ]
-        pictures, held_out = [train for train, _ in parts], [held for _, held in parts]
-    _expect_enough(pictures, " for training")
-    _expect_enough(held_out, " for validation")
-    return PictureSet(pictures, size), PictureSet(held_out, size)
-
-
-def _expect_enough(pictures: list[list[ImageLike]], purpose: str) -> None:
-    for side, name in zip(pictures, ("real", "generated"), strict=True):
-        if len(side) < _MIN_PICTURES:
-            raise TrainingError(
-                f"at least {_MIN_PICTURES} readable {name} pictures{purpose} are needed; got "
-                f"{len(side)}"
-            )
-
-
-def _readable(inputs: Inputs, size: int) -> list[ImageLike]:
-    """Pictures that can be read; a warning for each other one, before hours of work."""
-    items = list(expand(inputs))
-    errors = map_pictures(_Reading(size), [image for _, image in items])
-    good = []
-    for (name, image), error in zip(items, errors, strict=True):
-        if error:
-            warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=4)
-        else:
-            good.append(image)
-    return good
-
-
-@dataclass(frozen=True)
-class _Reading:
-    size: int
-
-    def __call__(self, path: str, image: Any, facts: Any) -> str:
-        try:
-            if isinstance(image, FreqFakeError):
-                raise image
-            as_tensor(image, self.size)
-        except FreqFakeError as error:
-            return str(error)
-        return ""
 
 
 class _Board:
