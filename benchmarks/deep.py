@@ -15,13 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from freqfake import asynchrony_features, rich_features
 from freqfake.exceptions import DeviceWarning
+from freqfake.io import read_bytes
 
 from .config import Config, ConfigError, Pictures
 from .detectors import FILES, RICH_COPIES, SIX_SVM, ensure, fitted
 from .intervals import accuracy, auc, figure
 from .report import Report, marked
 from .speed import SAMPLE
-from .treatments import AS_IS
+from .treatments import AS_IS, treated
 
 _SPECTRAL = (SIX_SVM, RICH_COPIES, FILES)
 _NETWORKS = ("dldfd", "meso4")
@@ -29,15 +30,16 @@ _PUBLISHED = ("Meso4_DF", "MesoInception_DF")
 _BATCHES = (1, 32)
 _N_TIMED = 7
 _TIMED_SIZE = 256
+_DELIVERED = "512 px, Q40"
 
 _Parts = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows to train on, validate with and test on
 
 
 class _Found(NamedTuple):
-    """Scores of the test pictures by a detector."""
+    """Scores of the test pictures by a detector, as they are and as they are delivered."""
 
     name: str
-    scores: np.ndarray
+    scores: list[np.ndarray]
     took: str
     trained_on: str = ""  # where it was not the pictures of this set
 
@@ -124,16 +126,21 @@ def _sides(pictures: Pictures, rows: np.ndarray) -> tuple[list[str], list[str]]:
 def _rows(found: list[_Found], pictures: Pictures, parts: _Parts) -> list[dict]:
     train, validate, test = parts
     y, persons = pictures.y[test], pictures.persons[test]
-    files = figure(auc, y, next(f.scores for f in found if f.name == FILES.name), persons)
+    files = next(detector.scores for detector in found if detector.name == FILES.name)
     rows = []
     for detector in found:
-        area = figure(auc, y, detector.scores, persons)
+        areas = [
+            (figure(auc, y, scores, persons), figure(auc, y, by_file, persons))
+            for scores, by_file in zip(detector.scores, files, strict=True)
+        ]
+        shown = [marked(str(area), area.value, by_file.value) for area, by_file in areas]
         rows.append(
             {
                 "set": pictures.title,
                 "detector": detector.name,
-                "AUC": marked(str(area), area.value, files.value),
-                "accuracy": figure(accuracy, y, detector.scores, persons),
+                "AUC": shown[0],
+                f"AUC, {_DELIVERED}": shown[1],
+                "accuracy": figure(accuracy, y, detector.scores[0], persons),
                 "training": detector.took,
                 "trained on": detector.trained_on or f"{len(train)} + {len(validate)}",
                 "tested on": len(test),
@@ -150,7 +157,12 @@ def _spectral(
         start = time.perf_counter()
         decide = fitted(detector, pictures, np.concatenate([train, validate]))
         took = time.perf_counter() - start
-        scores = decide(pictures.X(detector.kind)[test])
+        paths = [pictures.paths[i] for i in test]
+        tested = (
+            pictures.store.features(pictures.name, paths, treatment, detector.kind)
+            for treatment in (AS_IS, _DELIVERED)
+        )
+        scores = [decide(X) for X in tested]
         yield _Found(detector.name, scores, f"{took:.1f} s, features not counted")
 
 
@@ -161,8 +173,20 @@ def _published(pictures: Pictures, test: np.ndarray, config: Config) -> Iterator
     folder = config.folder("mesonet")
     for name in _PUBLISHED if folder else ():
         detector = load_deep_detector(folder / f"{name}.h5", device="cpu")
-        scores = detector.score([pictures.paths[i] for i in test])["score"].to_numpy()
+        scores = _judged(detector, pictures, test)
         yield _Found(f"{name}, as published", scores, "-", "Deepfakes")
+
+
+def _judged(detector: Any, pictures: Pictures, test: np.ndarray) -> list[np.ndarray]:
+    """Scores of the test pictures by a network, as they are and as they are delivered."""
+    paths = [pictures.paths[i] for i in test]
+    delivered = (read_bytes(treated(_opened(path), _DELIVERED))[0] for path in paths)
+    return [detector.score(inputs)["score"].to_numpy() for inputs in (paths, delivered)]
+
+
+def _opened(path: str) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
 
 
 def _start(name: str, plan: dict, config: Config) -> tuple[Any, str]:
@@ -200,7 +224,6 @@ def _trained(
             resume=True,
             progress=True,
         )
-        detector = DeepDetector(training.network)
-        scores = detector.score([pictures.paths[i] for i in test])["score"].to_numpy()
+        scores = _judged(DeepDetector(training.network), pictures, test)
     name = f"{title}, epoch {training.best_epoch} of {len(training.log)}"
     return _Found(name, scores, f"{training.log.seconds.sum() / 60:.0f} min")

@@ -95,19 +95,27 @@ class TestLearning:
         ]
         assert runs[0].log.train_loss.tolist() == runs[1].log.train_loss.tolist()
 
-    def test_each_class_weighs_the_same(self, sides, tmp_path):
-        """A network that always says the same has the loss of a coin, however few the fakes."""
+    @pytest.fixture
+    def run(self, sides, tmp_path):
         from freqfake.deep.pictures import split_pictures
         from freqfake.deep.training import _Run
 
         train, held_out = split_pictures(*sides, 0.25, 32, 0)
-        network = small_meso4()
-        run = _Run(
-            network, RECIPES["meso4"], train, held_out, tmp_path, torch.device("cpu"), False, 0, 0
-        )
-        n_real, n_fake = 18, 9
-        assert len(train) == n_real + n_fake
-        y = train.labels
+        options = (RECIPES["meso4"], train, held_out, tmp_path, torch.device("cpu"), False, 0, 0)
+        return _Run(small_meso4(), *options)
+
+    def test_the_best_epoch_is_the_first_by_auc_then_by_loss(self, run):
+        aucs, losses = [0.6, 0.9, 0.9, 0.9, 0.7], [0.1, 0.5, 0.3, 0.3, 0.1]
+        run.log = [
+            {"epoch": number, "val_auc": auc, "val_loss": loss}
+            for number, (auc, loss) in enumerate(zip(aucs, losses, strict=True), 1)
+        ]
+        assert run.best_epoch == 3
+
+    def test_each_class_weighs_the_same(self, run):
+        """A network that always says the same has the loss of a coin, however few the fakes."""
+        y = run.train.dataset.labels
+        assert torch.bincount(y.long()).tolist() == [18, 9]
         sure = run._loss(torch.full_like(y, 2.0), y)
         expected = (np.log1p(np.exp(2.0)) + np.log1p(np.exp(-2.0))) / 2
         assert float(sure) == pytest.approx(expected, rel=1e-5)
