@@ -112,6 +112,17 @@ class TestLearning:
         ]
         assert run.best_epoch == 3
 
+    def test_the_best_network_is_kept_not_the_last(self, sides, tmp_path, monkeypatch):
+        from freqfake.deep.training import _Run
+
+        options = {**OPTIONS, "learning_rate": 1e-3}
+        once = train_network(small_meso4(), *sides, tmp_path / "a", **options, epochs=1)
+        monkeypatch.setattr(_Run, "best_epoch", 1)
+        longer = train_network(small_meso4(), *sides, tmp_path / "b", **options, epochs=3)
+        np.testing.assert_array_equal(longer.logits, once.logits)
+        for a, b in zip(longer.network.parameters(), once.network.parameters(), strict=True):
+            assert torch.equal(a, b)
+
     def test_each_class_weighs_the_same(self, run):
         """A network that always says the same has the loss of a coin, however few the fakes."""
         y = run.train.dataset.labels

@@ -106,10 +106,13 @@ class TestImageNetFiles:
             np.reshape(v, (3, 1, 1)) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
         )
         with torch.inference_mode():
-            ours = network(torch.tensor((picture - mean) / std).float())[0].numpy()
-            theirs = self._keras(arrays, picture)
+            x = torch.tensor((picture - mean) / std).float()
+            ours, ours_first = network(x)[0].numpy(), network.bn1(network.conv1(x)).numpy()
+            theirs, theirs_first = self._keras(arrays, picture)
         # At the borders the two pad with colours that differ by half a step of 255.
         np.testing.assert_allclose(ours, theirs, atol=0.01 * np.abs(theirs).max())
+        inside = (..., slice(2, -2), slice(2, -2))
+        np.testing.assert_allclose(ours_first[inside], theirs_first[inside], atol=1e-5)
         assert DLDFD.from_imagenet(path, width=1).config["stride_in_1x1"]
 
     @staticmethod
@@ -162,7 +165,8 @@ class TestImageNetFiles:
         return folder / "model.json"
 
     @staticmethod
-    def _keras(arrays: dict[str, np.ndarray], picture: np.ndarray) -> np.ndarray:
+    def _keras(arrays: dict[str, np.ndarray], picture: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Outputs, and what the first layer makes of the picture."""
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
 
         def convolved(x, name, norm, stride=1, padding=0):
@@ -173,7 +177,8 @@ class TestImageNetFiles:
             return functional.batch_norm(x, *moments, gamma, beta, eps=1e-3)
 
         bgr = 255 * picture[:, ::-1] - np.reshape([103.939, 116.779, 123.68], (3, 1, 1))
-        x = torch.relu(convolved(torch.tensor(bgr).float(), "conv1", "bn_conv1", 2, 3))
+        first = convolved(torch.tensor(bgr).float(), "conv1", "bn_conv1", 2, 3)
+        x = torch.relu(first)
         x = functional.max_pool2d(functional.pad(x, (1, 1, 1, 1)), 3, 2)
         for stage, blocks in ((2, 3), (3, 4), (4, 6), (5, 3)):
             for block in "abcdef"[:blocks]:
@@ -185,7 +190,7 @@ class TestImageNetFiles:
                     x = convolved(x, f"res{name}1", f"bn{name}1", stride)
                 x = torch.relu(x + y)
         out = x.mean(dim=(2, 3)) @ tensors["fc1000/kernel"] + tensors["fc1000/bias"]
-        return out[0].numpy()
+        return out[0].numpy(), first.numpy()
 
     def test_other_files_are_refused(self, tmp_path):
         torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
