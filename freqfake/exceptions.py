@@ -49,6 +49,10 @@ class DatasetError(FreqFakeError, ValueError):
     """A data set is not complete, or not laid out as its authors laid it out."""
 
 
+class DeviceMemoryError(FreqFakeError, MemoryError):
+    """The batches of a network do not fit the memory."""
+
+
 class SeparationWarning(UserWarning):
     """The two Gaussians of a mixture are not two separate groups of pictures."""
 

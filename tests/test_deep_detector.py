@@ -17,7 +17,12 @@ from PIL import Image  # noqa: E402
 from freqfake.deep import DeepDetector, Meso4, load_deep_detector, save_network  # noqa: E402
 from freqfake.deep.detector import DEEP_COLUMNS  # noqa: E402
 from freqfake.detector import SCORE_COLUMNS  # noqa: E402
-from freqfake.exceptions import DeviceWarning, ModelFileError, UnreadableImageWarning  # noqa: E402
+from freqfake.exceptions import (  # noqa: E402
+    DeviceMemoryError,
+    DeviceWarning,
+    ModelFileError,
+    UnreadableImageWarning,
+)
 
 
 class Brightness(Meso4):
@@ -185,6 +190,21 @@ class TestDevice:
     def test_nonsense(self):
         with pytest.raises(ValueError, match="`device` must be auto, cpu, cuda or mps; got 'gpu'"):
             DeepDetector(Meso4(input_size=32), device="gpu")
+
+    def test_too_little_memory_is_an_error_with_a_mend(self):
+        class Greedy(Meso4):
+            def forward(self, x):
+                return torch.empty(1 << 58)
+
+        from freqfake.deep import weights
+
+        weights.NETWORKS["greedy"] = Greedy
+        try:
+            greedy = DeepDetector(Greedy(input_size=32), device="cpu")
+            with pytest.raises(DeviceMemoryError, match=r"make it smaller .*--batch-size"):
+                greedy.score([plain(200)])
+        finally:
+            del weights.NETWORKS["greedy"]
 
 
 class TestLoading:

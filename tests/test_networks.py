@@ -290,6 +290,10 @@ class TestMesoNets:
         (tmp_path / "text.h5").write_text("no weights")
         with h5py.File(tmp_path / "other.h5", "w") as file:
             file["dense_1/dense_1/kernel:0"] = np.zeros((3, 3))
+        with h5py.File(tmp_path / "huge.h5", "w") as file:  # some bytes on disk, 4 TB in memory
+            file.create_dataset("dense_1/dense_1/kernel:0", (1 << 20, 1 << 20), "f4")
+        with pytest.raises(ModelFileError, match=r"huge\.h5 holds 1099511627776 values"):
+            import_keras_weights(tmp_path / "huge.h5")
         with pytest.raises(ModelFileError, match=r"text\.h5 is not an HDF5 file"):
             import_keras_weights(tmp_path / "text.h5")
         with pytest.raises(ModelFileError, match=r"other\.h5 holds no weights of Meso4"):
@@ -413,6 +417,14 @@ class TestDoor:
         done = self._without_torch("import freqfake.deep")
         assert done.returncode == 1
         assert 'python -m pip install "freqfake[deep]"' in done.stderr.splitlines()[-1]
+
+    def test_the_command_line_names_it_too(self, samples):
+        arguments = ["deep", "score", "--weights", "w.h5", str(samples)]
+        code = f"from freqfake.cli import main; sys.exit(main({arguments!r}))"
+        done = self._without_torch(code)
+        assert done.returncode == 2
+        message = 'torch is not installed: python -m pip install "freqfake[deep]"'
+        assert done.stderr == f"freqfake: error: {message}\n"
 
     def test_everything_else_works_without_torch(self, samples):
         path = str(samples / "real" / "astronaut.png")

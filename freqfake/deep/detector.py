@@ -19,7 +19,7 @@ from ..faces import crop_face, find_faces
 from ..io import MAX_PIXELS, ImageLike, PathLike, read_any
 from ..metrics import detection_metrics
 from ..video import VIDEO_ENDINGS, is_video, read_frames
-from .device import find_device, precision
+from .device import enough_memory, find_device, precision
 from .pictures import as_tensor
 from .weights import NETWORKS, Network, import_keras_weights, load_network, network_name
 
@@ -173,8 +173,8 @@ class DeepDetector:
     def _logits(self, pixels: list[torch.Tensor]) -> list[float]:
         if not pixels:
             return []
-        stacked = torch.stack(pixels).to(self.device, memory_format=torch.channels_last)
-        with torch.inference_mode(), precision(self.device):
+        with enough_memory(), torch.inference_mode(), precision(self.device):
+            stacked = torch.stack(pixels).to(self.device, memory_format=torch.channels_last)
             logits: list[float] = self.network(stacked.float() / 255).float().tolist()
         return logits
 

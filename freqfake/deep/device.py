@@ -2,11 +2,12 @@
 
 import contextlib
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from ..exceptions import DeviceWarning
+from ..exceptions import DeviceMemoryError, DeviceWarning
 
 
 def find_device(device: str | torch.device = "auto") -> torch.device:
@@ -38,6 +39,24 @@ def find_device(device: str | torch.device = "auto") -> torch.device:
         warnings.warn(f"no {chosen} was found: working on the CPU", DeviceWarning, stacklevel=2)
         chosen = torch.device("cpu")
     return chosen
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Around what a batch needs memory for: says what to do where it is too little.
+
+    Raises
+    ------
+    DeviceMemoryError
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "t allocate memory" not in str(error):
+            raise
+        raise DeviceMemoryError(
+            "not enough memory for a batch: make it smaller (batch_size, --batch-size)"
+        ) from error
 
 
 def precision(

@@ -19,7 +19,7 @@ from .._optional import extra
 from ..exceptions import TrainingError
 from ..extraction import Inputs
 from ..io import PathLike
-from .device import find_device, precision
+from .device import enough_memory, find_device, precision
 from .pictures import Augmentation, PictureSet, mirrored, slightly_changed, split_pictures
 from .weights import (
     Network,
@@ -156,6 +156,8 @@ def train_network(
     TrainingError
         There are too few pictures, the loss is no number any more, or what is to be resumed is
         another training.
+    DeviceMemoryError
+        The batches are too large for the memory.
 
     Warns
     -----
@@ -219,6 +221,7 @@ class _Run:
             "seed": seed,
         }
 
+    @enough_memory()
     def epoch(self, progress: bool) -> _Row:
         """Train for one epoch, validate, and put everything on disk."""
         number, start = len(self.log), time.perf_counter()

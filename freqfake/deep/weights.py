@@ -32,6 +32,7 @@ NETWORKS: dict[str, type[Network]] = {
     "mesoinception4": MesoInception4,
 }
 FORMAT_VERSION = 1
+_MAX_VALUES = 1 << 24  # of an array in a Keras file; the published ones have up to 16384
 
 
 def network_name(network: nn.Module) -> str:
@@ -166,6 +167,10 @@ def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
         *_, layer, kind = key.split("/")
         family, _, number = layer.rpartition("_")
         if isinstance(value, h5py.Dataset) and family in layers:
+            if value.size > _MAX_VALUES:
+                raise ModelFileError(
+                    f"{name} holds {value.size} values in {key}: not these networks"
+                )
             layers[family].setdefault(int(number), {})[kind.split(":")[0]] = value[()]
 
     try:
