@@ -192,6 +192,12 @@ class TestResuming:
         assert after.epoch.tolist() == list(range(1, 61))
         pd.testing.assert_frame_equal(after.iloc[: len(before)], before)
 
+    def test_a_log_that_was_not_written_any_more_is(self, sides, tmp_path):
+        run = train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
+        (tmp_path / "log.csv").unlink()
+        train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1, resume=True)
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), run.log)
+
     def test_another_training_is_not_gone_on_with(self, sides, tmp_path):
         train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
         with pytest.raises(TrainingError, match="another training, it differs in: recipe"):

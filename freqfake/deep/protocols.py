@@ -158,7 +158,7 @@ def true_classification_rates(frames: pd.DataFrame) -> dict[str, float]:
     Examples
     --------
     >>> import pandas as pd
-    >>> from freqfake.deep.faceforensics import true_classification_rates
+    >>> from freqfake.deep.protocols import true_classification_rates
     >>> frames = {"video": list("aaab"), "label": [1, 1, 1, 0], "called": [1, 1, 0, 1]}
     >>> rates = true_classification_rates(pd.DataFrame(frames))
     >>> rates["TCR frames %"], rates["TCR videos %"], rates["TCR real videos %"]

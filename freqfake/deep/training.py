@@ -288,11 +288,10 @@ class _Run:
         return functional.binary_cross_entropy_with_logits(logits.float(), y, weights)
 
     def _keep(self) -> None:
-        """Put the epoch on disk; the checkpoint last, so that what it speaks of is there."""
+        """Put the epoch on disk: the best network, the checkpoint, and the log of what is in it."""
         if self.best_epoch == len(self.log):
             info = {"epoch": len(self.log), **self.plan, "validation": self.log[-1]}
             save_network(self.out / BEST, self.network, info=info)
-        pd.DataFrame(self.log).to_csv(self.out / LOG, index=False)
         moments = {
             f"optimizer.{number}.{name}": value
             for number, state in self.optimizer.state_dict()["state"].items()
@@ -301,6 +300,12 @@ class _Run:
         weights = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         about = {"plan": self.plan, "log": self.log}
         save_tensors(self.out / CHECKPOINT, weights | moments, about)
+        self._write_log()
+
+    def _write_log(self) -> None:
+        unfinished = self.out / f"{LOG}.tmp"
+        pd.DataFrame(self.log).to_csv(unfinished, index=False)
+        unfinished.replace(self.out / LOG)
 
     def resume(self) -> None:
         """Go on after the last epoch on disk."""
@@ -324,6 +329,7 @@ class _Run:
         self.network.load_state_dict(weights)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self._write_log()  # the run may have been stopped before it came to that
 
     @property
     def best_epoch(self) -> int:
