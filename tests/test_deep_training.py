@@ -192,6 +192,15 @@ class TestResuming:
         assert after.epoch.tolist() == list(range(1, 61))
         pd.testing.assert_frame_equal(after.iloc[: len(before)], before)
 
+    def test_more_epochs_at_a_constant_rate(self, sides, tmp_path):
+        options = {**OPTIONS, "learning_rate": 1e-3}
+        whole = train_network(small_meso4(), *sides, tmp_path / "a", **options, epochs=3)
+        train_network(small_meso4(), *sides, tmp_path / "b", **options, epochs=1)
+        more = train_network(
+            small_meso4(), *sides, tmp_path / "b", **options, epochs=3, resume=True
+        )
+        assert more.log.train_loss.tolist() == whole.log.train_loss.tolist()
+
     def test_a_log_that_was_not_written_any_more_is(self, sides, tmp_path):
         run = train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
         (tmp_path / "log.csv").unlink()

@@ -141,7 +141,7 @@ def train_network(
         Of everything random. On a CPU the same seed gives the same network.
     resume : bool
         Go on after the last finished epoch in `out`; with the outcome of a run that was never
-        stopped. Without one there, begin.
+        stopped. Without one there, begin. A run at a constant rate may be given more epochs.
     tensorboard : bool
         Log to ``out/tensorboard`` too.
     progress : bool
@@ -310,7 +310,8 @@ class _Run:
     def resume(self) -> None:
         """Go on after the last epoch on disk."""
         tensors, about = load_tensors(self.out / CHECKPOINT)
-        differing = [key for key in self.plan if about.get("plan", {}).get(key) != self.plan[key]]
+        before, now = _essence(about.get("plan", {})), _essence(self.plan)
+        differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise TrainingError(
                 f"{self.out} holds another training, it differs in: {', '.join(differing)}; name "
@@ -345,6 +346,14 @@ class _Run:
         log = pd.DataFrame(self.log)
         _draw(self.out, log, y, logits)
         return Training(network, log, self.best_epoch, y.astype(int), logits)
+
+
+def _essence(plan: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same to go on: at a constant rate the number of epochs need not."""
+    recipe = dict(plan.get("recipe", {}))
+    if len(recipe.get("learning_rates", ())) == 1:
+        recipe["epochs"] = None
+    return {**plan, "recipe": recipe}
 
 
 class _Order(torch.utils.data.Sampler[int]):
