@@ -349,7 +349,7 @@ class _Run:
 
 
 def _essence(plan: dict[str, Any]) -> dict[str, Any]:
-    """What must be the same to go on: at a constant rate the number of epochs need not."""
+    """Take from a plan what must be the same to go on; at a constant rate epochs need not."""
     recipe = dict(plan.get("recipe", {}))
     if len(recipe.get("learning_rates", ())) == 1:
         recipe["epochs"] = None
