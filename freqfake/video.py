@@ -211,7 +211,7 @@ def _decode(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float, "Vide
         # opened here: PyAV would take a name such as "http://..." for something else than a file
         with (
             Path(path).open("rb") as file,
-            av.open(file, "r", options=dict(_OPEN_OPTIONS), metadata_errors="replace") as container,
+            av.open(file, "r", options=dict(_OPEN_OPTIONS), **_lenient()) as container,
         ):
             stream = _picture_stream(container)
             _check_size(stream, max_pixels)
@@ -230,6 +230,13 @@ def _decode(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float, "Vide
         raise VideoReadError(f"no permission to read: {name}") from None
     except Exception as error:  # a broken file can make a decoder raise anything
         raise VideoReadError(f"cannot read {name}: {_reason(path, error)}") from error
+
+
+def _lenient() -> dict[str, Any]:
+    """Before its version 19, PyAV has to be told not to mind tags that are not UTF-8."""
+    import av
+
+    return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _picture_stream(container: "InputContainer") -> "VideoStream":
