@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ._cli import (
     OK,
@@ -160,12 +161,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"freqfake {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    _add_features(commands)
+    _add_score(commands)
+    _add_train(commands)
+    _add_adapt(commands)
+    _add_evaluate(commands)
+    _add_audit(commands)
+    add_deep(commands)
+    return parser
+
+
+def _add_features(commands: Any) -> None:
     features = add_command(commands, "features", _features, "write the six features of pictures")
     add_paths(features)
     _add_spectrum(features)
     add_out(features)
     add_cluster(features)
 
+
+def _add_score(commands: Any) -> None:
     score = add_command(commands, "score", _score, "score pictures: real, fake or inconclusive")
     add_paths(score)
     _add_model(score)
@@ -192,6 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     score.add_argument("--format", choices=("csv", "jsonl"), default="csv")
 
+
+def _add_train(commands: Any) -> None:
     train = add_command(commands, "train", _train, "train a model on real and generated pictures")
     add_labelled(train)
     train.add_argument(
@@ -204,6 +220,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_spectrum(train)
     train.add_argument("--out", metavar="M", required=True, help="model file to write")
 
+
+def _add_adapt(commands: Any) -> None:
     adapt = add_command(commands, "adapt", _adapt, "adapt a model to unlabelled pictures")
     add_paths(adapt)
     _add_model(adapt)
@@ -215,18 +233,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     adapt.add_argument("--out", metavar="M2", required=True, help="model file to write")
 
+
+def _add_evaluate(commands: Any) -> None:
     evaluate = add_command(commands, "evaluate", _evaluate, "measure a model on labelled pictures")
     _add_model(evaluate)
     add_labelled(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
+
+def _add_audit(commands: Any) -> None:
     audit = add_command(
         commands, "audit", _audit, "tell whether files alone separate real from fake"
     )
     add_labelled(audit)
     audit.add_argument("--json", action="store_true", help="print JSON")
-    add_deep(commands)
-    return parser
 
 
 def _add_model(command: argparse.ArgumentParser) -> None:

@@ -39,8 +39,8 @@ class Meso4(_MesoNet):
     Parameters
     ----------
     input_size : int
-        Rows and columns of the pictures, a multiple of 32. The paper's is 256; at 128 it is
-        four times as fast.
+        Rows and columns of the pictures, a multiple of 32. The paper's is 256; 128 takes a
+        quarter of the arithmetic.
 
     Examples
     --------
