@@ -532,7 +532,7 @@ def test_a_run_that_was_stopped_goes_on(root, crops, tmp_path):
     assert table["TCR real frames %"].tolist() == [0, 0]
     assert (trainings / "single-Deepfakes/log.csv").read_text() == before
     with pytest.raises(TrainingError, match="another training"):
-        evaluate(root, "single", folder, always(5), resume=True, epochs=2, **options)
+        evaluate(root, "single", folder, always(5), resume=True, seed=1, **options)
 
 
 def test_part_of_the_data_set(copy, crops, tmp_path):

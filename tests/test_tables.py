@@ -120,7 +120,13 @@ def many(tmp_path_factory) -> Path:
 
 def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "freqfake", *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    # Programs that a shell starts in the background ignore Ctrl-C, and pass that on.
+    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **options)
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for_rows(path: Path, n: int) -> None:
