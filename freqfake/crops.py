@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .exceptions import FreqFakeError
+from .exceptions import FreqFakeError, MissingExtraError
 from .extraction import map_pictures
 from .faces import MARGIN, crop_box, find_faces
 from .io import MAX_PIXELS, PathLike, find_images, read_image, to_pil
@@ -126,6 +126,8 @@ def _done(
     try:
         for row in job(path, out / names[path], choice, max_pixels):
             rows.append({"path": path, **row, "error": ""})
+    except MissingExtraError:
+        raise  # is no fault of this input: the next one would fail in the same way
     except (FreqFakeError, OSError) as error:
         rows.append({"path": path, "error": str(error)})
     return rows

@@ -426,6 +426,21 @@ class TestDoor:
         message = 'torch is not installed: python -m pip install "freqfake[deep]"'
         assert done.stderr == f"freqfake: error: {message}\n"
 
+    @pytest.mark.parametrize("command", [["frames"], ["score", "--weights", "{weights}"]])
+    def test_a_missing_pyav_is_told_once_not_for_each_video(self, tmp_path, command):
+        save_network(tmp_path / "n.safetensors", Meso4(input_size=32))
+        for name in ("a.mp4", "b.mp4"):
+            (tmp_path / name).write_bytes(b"video")
+        words = [word.format(weights=tmp_path / "n.safetensors") for word in command]
+        rest = ["--out", str(tmp_path / "out")] if words[0] == "frames" else ["--device", "cpu"]
+        arguments = ["deep", *words, str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4"), *rest]
+        code = f"{without('av')}\nfrom freqfake.cli import main; sys.exit(main({arguments!r}))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 2
+        message = 'av is not installed: python -m pip install "freqfake[video]"'
+        assert done.stderr == f"freqfake: error: {message}\n"
+        assert len(done.stdout.splitlines()) <= 1
+
     def test_everything_else_works_without_torch(self, samples):
         path = str(samples / "real" / "astronaut.png")
         done = self._without_torch(f"from freqfake.cli import main; main(['score', {path!r}])")

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ..detector import SCORE_COLUMNS
-from ..exceptions import FreqFakeError, ModelFileError, UnreadableImageWarning
+from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError, UnreadableImageWarning
 from ..extraction import Inputs, expand
 from ..faces import crop_face, find_faces
 from ..io import MAX_PIXELS, ImageLike, PathLike, read_any
@@ -213,6 +213,8 @@ class _Reader:
             else:
                 pixels, _ = read_any(image, max_pixels=self.max_pixels)
                 yield _Look(position, name, self._seen(pixels))
+        except MissingExtraError:
+            raise  # is no fault of this input: the next one would fail in the same way
         except FreqFakeError as error:
             yield _Look(position, name, error=str(error))
 

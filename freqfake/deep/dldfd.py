@@ -6,10 +6,8 @@ import torch
 from torch import nn
 
 from ..io import PathLike
-from .imagenet import load_imagenet
+from .imagenet import MEAN, STD, load_imagenet
 from .resnet import ResNet50
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures, 0 to 1
 
 
 class DLDFD(nn.Module):
@@ -51,8 +49,8 @@ class DLDFD(nn.Module):
         self.parallel = nn.ModuleList(nn.Conv2d(3, width, 3, padding=1) for _ in range(3))
         self.reduce = nn.Conv2d(3 * width, 3, 1)
         self.resnet = ResNet50(1, stride_in_1x1=stride_in_1x1)
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN).float().view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).float().view(3, 1, 1), persistent=False)
 
     @classmethod
     def from_imagenet(cls, path: PathLike, *, width: int = 64) -> Self:

@@ -24,7 +24,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _KERAS_EPSILON, _TORCH_EPSILON = 1e-3, 1e-5  # of batch norm, added to the variance
 _CAFFE_MEAN = np.array([123.68, 116.779, 103.939])  # R, G, B; what Keras' ResNet-50 subtracts
-_MEAN, _STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # R, G, B, 0 to 1
 
 
 def load_imagenet(path: PathLike) -> tuple[dict[str, torch.Tensor], bool]:
@@ -92,7 +92,7 @@ def _resnet_of_keras(arrays: Arrays) -> dict[str, torch.Tensor]:
             state |= _folded(convolution, norm, arrays, layer)
     _expect_torchvisions_colours(state)
     state |= {"fc.weight": arrays["fc1000/kernel"].T, "fc.bias": arrays["fc1000/bias"]}
-    return _tensors(state)
+    return as_tensors(state)
 
 
 def _names_of_keras(layer: str) -> tuple[str, str]:
@@ -124,11 +124,12 @@ def _folded(convolution: str, norm: str, arrays: Arrays, layer: str) -> Arrays:
 def _expect_torchvisions_colours(state: Arrays) -> None:
     """Change the first layer, made for B, G, R from 0 to 255 less a mean, to R, G, B over sd."""
     kernel = state["conv1.weight"][:, ::-1]
-    shift = (kernel.sum(axis=(2, 3)) * (255 * _MEAN - _CAFFE_MEAN)).sum(axis=1)
-    scale = (255 * _STD)[:, np.newaxis, np.newaxis]
+    shift = (kernel.sum(axis=(2, 3)) * (255 * MEAN - _CAFFE_MEAN)).sum(axis=1)
+    scale = (255 * STD)[:, np.newaxis, np.newaxis]
     state["conv1.weight"] = (kernel * scale).astype(np.float32)
     state["bn1.running_mean"] = (state["bn1.running_mean"] - shift).astype(np.float32)
 
 
-def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
+def as_tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
+    """Turn arrays into tensors, whatever their order in memory."""
     return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -17,6 +16,7 @@ from .._optional import extra
 from ..exceptions import ModelFileError
 from ..io import PathLike
 from .dldfd import DLDFD
+from .imagenet import Arrays, as_tensors
 from .mesonet import Meso4, MesoInception4
 
 with extra("deep", "safetensors"):
@@ -24,7 +24,6 @@ with extra("deep", "safetensors"):
     from safetensors.torch import load_file, save
 
 Network = DLDFD | Meso4 | MesoInception4
-Arrays = dict[str, npt.NDArray[Any]]
 
 NETWORKS: dict[str, type[Network]] = {
     "dldfd": DLDFD,
@@ -187,13 +186,13 @@ def _fill(network: Meso4 | MesoInception4, layers: dict[str, list[Arrays]]) -> N
         own = [layer for layer in network.modules() if isinstance(layer, kind)]
         for layer, arrays in zip(own, layers[family], strict=True):
             state = _convolution(arrays) if kind is nn.Conv2d else _batch_norm(arrays)
-            layer.load_state_dict(_tensors(state), strict=kind is nn.Conv2d)
+            layer.load_state_dict(as_tensors(state), strict=kind is nn.Conv2d)
     hidden, last = layers["dense"]
     side = network.input_size // 32
     kernel = hidden["kernel"].reshape(side, side, 16, -1).transpose(3, 2, 0, 1)  # h, w, maps first
     hidden = {"weight": kernel.reshape(len(hidden["bias"]), -1), "bias": hidden["bias"]}
-    network.dense1.load_state_dict(_tensors(hidden))
-    network.dense2.load_state_dict(_tensors({"weight": -last["kernel"].T, "bias": -last["bias"]}))
+    network.dense1.load_state_dict(as_tensors(hidden))
+    network.dense2.load_state_dict(as_tensors({"weight": -last["kernel"].T, "bias": -last["bias"]}))
 
 
 def _convolution(arrays: Arrays) -> Arrays:
@@ -207,7 +206,3 @@ def _batch_norm(arrays: Arrays) -> Arrays:
         "running_mean": arrays["moving_mean"],
         "running_var": arrays["moving_variance"],
     }
-
-
-def _tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
-    return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
