@@ -17,11 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from .exceptions import OperatingPointError
 
 CONFIDENCE = 0.95  # of the upper bound of a false-alarm rate, one-sided
-
-_LN10 = np.log(10)
-_STEP = 0.01  # of the bounds, in log10
 # ENFSI guideline for evaluative reporting in forensic science (2015), from log10 LR on
-_VERBAL = (
+VERBAL_SCALE = (
     (6.0, "extremely strong support"),
     (4.0, "very strong support"),
     (3.0, "strong support"),
@@ -29,6 +26,9 @@ _VERBAL = (
     (1.0, "moderate support"),
     (np.log10(2.0), "weak support"),
 )
+
+_LN10 = np.log(10)
+_STEP = 0.01  # of the bounds, in log10
 
 
 class LikelihoodRatioCalibrator(BaseEstimator):
@@ -154,7 +154,7 @@ def verbal_equivalent(llr: float) -> str:
     >>> verbal_equivalent(-0.1)
     'no support for either side'
     """
-    for limit, words in _VERBAL:
+    for limit, words in VERBAL_SCALE:
         if abs(llr) >= limit:
             return f"{words} for a {'generated' if llr > 0 else 'real'} picture"
     return "no support for either side"

@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")  # at Pillow's numbers 0, 1 and 2
+
 _MIN_SIDE = 128  # pixels; copies are not reduced below
 
 
@@ -43,7 +45,7 @@ def delivered_copy(image: "Image.Image", seed: int) -> bytes:
         factor = np.exp(rng.uniform(np.log(0.35), np.log(0.9)))
         if side > _MIN_SIDE:
             image = _scaled(image, max(factor, _MIN_SIDE / side), rng)
-        return _jpeg(image, int(rng.integers(30, 70)), 2)
+        return as_jpeg(image, int(rng.integers(30, 70)), "4:2:0")
     if rng.random() < 0.3:
         image = _with_past(image, rng)
     if rng.random() < 0.6 and side > _MIN_SIDE:
@@ -54,14 +56,44 @@ def delivered_copy(image: "Image.Image", seed: int) -> bytes:
 
 def reencoded(image: "Image.Image") -> bytes:
     """Compress a picture so lightly that nobody sees it: JPEG Q95, 4:4:4."""
-    return _jpeg(image, 95, 0)
+    return as_jpeg(image, 95, "4:4:4")
+
+
+def as_jpeg(image: "Image.Image", quality: int, subsampling: str) -> bytes:
+    r"""Make a JPEG file of a picture.
+
+    Parameters
+    ----------
+    image : PIL image
+        In mode RGB.
+    quality : int
+        1 to 100.
+    subsampling : str
+        One of "4:4:4", "4:2:2" and "4:2:0".
+
+    Returns
+    -------
+    bytes
+        Of the file.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from freqfake.delivery import as_jpeg
+    >>> as_jpeg(Image.new("RGB", (8, 8)), 90, "4:2:0")[:3]
+    b'\xff\xd8\xff'
+    """
+    file = io.BytesIO()
+    code = SUBSAMPLINGS.index(subsampling)
+    image.save(file, "JPEG", quality=quality, subsampling=code)
+    return file.getvalue()
 
 
 def _with_past(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
     from PIL import Image
 
     large = _scaled(image, rng.uniform(1.2, 2.0), rng)
-    data = _jpeg(large, int(rng.integers(80, 97)), _subsampling(rng))
+    data = as_jpeg(large, int(rng.integers(80, 97)), _subsampling(rng))
     with Image.open(io.BytesIO(data)) as compressed:
         return compressed.resize(image.size, _filter(rng))
 
@@ -81,7 +113,7 @@ def _filter(rng: np.random.Generator) -> int:
 def _encoded(image: "Image.Image", rng: np.random.Generator) -> bytes:
     kind = rng.random()
     if kind < 0.85:
-        return _jpeg(image, int(rng.integers(40, 97)), _subsampling(rng))
+        return as_jpeg(image, int(rng.integers(40, 97)), _subsampling(rng))
     file = io.BytesIO()
     if kind < 0.93:
         image.save(file, "WEBP", quality=int(rng.integers(60, 95)))
@@ -90,11 +122,5 @@ def _encoded(image: "Image.Image", rng: np.random.Generator) -> bytes:
     return file.getvalue()
 
 
-def _subsampling(rng: np.random.Generator) -> int:
-    return 2 if rng.random() < 0.75 else 0  # Pillow's names of 4:2:0 and 4:4:4
-
-
-def _jpeg(image: "Image.Image", quality: int, subsampling: int) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=subsampling)
-    return file.getvalue()
+def _subsampling(rng: np.random.Generator) -> str:
+    return "4:2:0" if rng.random() < 0.75 else "4:4:4"

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from .adaptation import Expectations, GaussianExpectationAdapter, adapt_or_keep
 from .calibration import (
@@ -20,6 +19,7 @@ from .calibration import (
     posterior,
     verbal_equivalent,
 )
+from .cards import ModelCard, model_card
 from .delivery import reencoded
 from .domain import SUBSAMPLED, TrainingDomain
 from .exceptions import (
@@ -39,11 +39,12 @@ from .extraction import (
     map_pictures,
 )
 from .faces import MARGIN, check_margin, crop_boxes, require_nets
-from .io import MAX_PIXELS, ImageFacts, PathLike, read_bytes, to_pil
+from .io import MAX_PIXELS, ImageFacts, ImageLike, PathLike, read_bytes, to_pil
 from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
 from .persistence import load_state, save_state
-from .rich import middle
+from .results import ScoreTable
+from .rich import middle, rich_feature_groups, rich_features
 from .spectrum import Spectrum
 
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
@@ -126,6 +127,20 @@ class Detector:
         about = ", ".join(f"{key}={value!r}" for key, value in self.info.items())
         return f"<freqfake.Detector: {about}>"
 
+    def _repr_html_(self) -> str:
+        return self.card()._repr_html_()
+
+    def card(self) -> ModelCard:
+        """Model card: what it was trained on, what it can speak about, how good it was.
+
+        Returns
+        -------
+        ModelCard
+            Shows itself in a notebook; ``str`` of it is Markdown. From what the detector holds;
+            those of the embedded models in the documentation tell more.
+        """
+        return model_card(self)
+
     def score(
         self,
         inputs: Inputs,
@@ -137,7 +152,7 @@ class Detector:
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
-    ) -> pd.DataFrame:
+    ) -> ScoreTable:
         """Score pictures.
 
         Parameters
@@ -156,8 +171,8 @@ class Detector:
 
         Returns
         -------
-        DataFrame
-            One row for each picture, also for those that cannot be read:
+        ScoreTable
+            A DataFrame with one row for each picture, also for those that cannot be read:
 
             - ``path``;
             - ``score``: decision value of the classifier, not calibrated, positive for fake;
@@ -188,9 +203,11 @@ class Detector:
         options |= {"faces": faces, "margin": margin}
         rows = self.iter_scores(inputs, **options, n_jobs=n_jobs, progress=progress)
         if not faces:
-            return pd.DataFrame(list(rows), columns=list(SCORE_COLUMNS))
-        table = pd.DataFrame(list(rows), columns=list(FACE_COLUMNS))
-        return table.astype(dict.fromkeys(_FACE_NUMBERS, "Int64"))  # whole numbers or missing
+            return ScoreTable(list(rows), columns=list(SCORE_COLUMNS))
+        table = ScoreTable(list(rows), columns=list(FACE_COLUMNS))
+        for name in _FACE_NUMBERS:
+            table[name] = table[name].astype("Int64")  # whole numbers or missing
+        return table
 
     def iter_scores(
         self,
@@ -292,6 +309,42 @@ class Detector:
         metrics = detection_metrics(y, [row["score"] for row in rows])
         unsure = [row["verdict"] == "inconclusive" for row in rows]
         return {**metrics, "inconclusive": float(np.mean(unsure))}
+
+    def contributions(self, image: ImageLike) -> dict[str, float]:
+        """Split the score of a picture into what each kind of trace adds to it.
+
+        Parameters
+        ----------
+        image : array, PIL image or path
+            See :func:`freqfake.rich_features`.
+
+        Returns
+        -------
+        dict of str to float
+            By the names of :func:`freqfake.rich.rich_feature_groups`, positive where they speak
+            for fake. Together with ``classifier.intercept_`` they are the score, but for a
+            detector that was adapted, whose scores are moved after that.
+
+        Raises
+        ------
+        ValueError
+            The detector is one on the six features, whose score has no such parts.
+        ImageReadError, ImageValueError
+            The picture cannot be read, the array is no picture, or it is too small.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import freqfake
+        >>> image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+        >>> list(freqfake.load_detector().contributions(image))
+        ['rings', 'noise residuals', 'noise across the colours', 'block transforms']
+        """
+        if not isinstance(self.classifier, StandardizedRidgeClassifier):
+            raise ValueError("only a score from the rich features has parts; see plot_features")
+        parts = self.classifier.contributions(rich_features(image)[np.newaxis])[0]
+        groups = rich_feature_groups()
+        return {name: float(parts[positions].sum()) for name, positions in groups.items()}
 
     def adapt(
         self,

@@ -1,6 +1,7 @@
 """What a model has seen, and so what it can speak about."""
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -93,6 +94,10 @@ class TrainingDomain(BaseEstimator):
         moved.max_side_ = max(high, self.max_side_) if keep_sizes else high
         return moved
 
+    def side_limits(self) -> tuple[int, int]:
+        """Shortest and longest side that the model speaks about, in pixels."""
+        return math.ceil(self.min_side_ / _SIZE_SLACK), math.floor(self.max_side_ * _SIZE_SLACK)
+
     def objections(self, features: npt.NDArray[Any], facts: ImageFacts) -> list[str]:
         """Why the model cannot speak about a picture; empty if it can.
 
@@ -120,7 +125,7 @@ class TrainingDomain(BaseEstimator):
         return f"{facts.delivery}: the model was trained on {known} only"
 
     def _about_size(self, facts: ImageFacts) -> str:
-        low, high = self.min_side_ / _SIZE_SLACK, self.max_side_ * _SIZE_SLACK
+        low, high = self.side_limits()
         if low <= min(facts.width, facts.height) and max(facts.width, facts.height) <= high:
             return ""
         trained = (

@@ -77,6 +77,16 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.asarray(self._standardised(X) @ self.coef_ + self.intercept_)
 
+    def contributions(self, X: Any) -> npt.NDArray[np.float64]:
+        """Split the decision value into what each feature adds, shape (n_pictures, n_features).
+
+        The sum over the features and ``intercept_`` are the decision value; a feature at the
+        training pictures' mean adds nothing.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(self._standardised(X) * self.coef_)
+
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Class of each picture, shape (n_pictures,)."""
         called = (self.decision_function(X) > 0).astype(int)

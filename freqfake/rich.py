@@ -11,7 +11,6 @@ in bounded time. The cut keeps to the 8 x 8 grid of JPEG.
 """
 
 from functools import cache
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,11 @@ import scipy.fft
 from ._validation import check_image
 from .exceptions import ImageValueError
 from .io import ImageLike, load_pixels
-from .spectrum import column_weights
+from .rings import cut_middle, ring_statistics
 
 N_RINGS = 16  # of equal width from 0 to 0.5 cycles per pixel; one more for the corners
-MAX_SIDE = 512  # pixels that are read
 MIN_SIDE = 64  # pixels; fewer hold too few 8 x 8 blocks and bins a ring
 
-_PAIRS = tuple(combinations(range(3), 2))
 _PLANES = ("y", "cb", "cr")
 _YCBCR = np.array(  # ITU-R BT.601, as in JPEG, without offsets
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]],
@@ -84,6 +81,35 @@ def rich_feature_names() -> tuple[str, ...]:
     return tuple(f"{part}_{i}" for part, values in parts.items() for i in range(len(values)))
 
 
+@cache
+def rich_feature_groups() -> dict[str, _Array]:
+    """Positions of the rich features that look at the same kind of trace.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``"rings"``, ``"noise residuals"``, ``"noise across the colours"`` and
+        ``"block transforms"``; together each position once.
+
+    Examples
+    --------
+    >>> from freqfake.rich import rich_feature_groups
+    >>> {name: len(positions) for name, positions in rich_feature_groups().items()}
+    {'rings': 153, 'noise residuals': 819, 'noise across the colours': 252,
+     'block transforms': 576}
+    """
+    groups = [_group(name) for name in rich_feature_names()]
+    return {name: np.flatnonzero(np.array(groups) == name) for name in dict.fromkeys(groups)}
+
+
+def _group(name: str) -> str:
+    if name.startswith("ring_"):
+        return "rings"
+    if name.startswith("rgb_"):
+        return "noise across the colours"
+    return "block transforms" if "_dct_" in name else "noise residuals"
+
+
 def middle(pixels: _Array) -> _Array:
     """Cut out what the rich features read of a picture."""
     height, width = pixels.shape[:2]
@@ -92,8 +118,7 @@ def middle(pixels: _Array) -> _Array:
             f"the rich features need at least {MIN_SIDE} x {MIN_SIDE} pixels; "
             f"got {width} x {height}"
         )
-    top, left = (max(0, (side - MAX_SIDE) // 2) // 8 * 8 for side in (height, width))
-    return np.ascontiguousarray(pixels[top : top + MAX_SIDE, left : left + MAX_SIDE])
+    return cut_middle(pixels)
 
 
 def _parts(rgb: _Array) -> dict[str, _Array]:
@@ -114,40 +139,12 @@ def _parts(rgb: _Array) -> dict[str, _Array]:
 
 def _rings(colours: _Array) -> dict[str, _Array]:
     """Power, coherence and correlation of log-magnitudes, ring by ring."""
-    _, height, width = colours.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
-    spectra = scipy.fft.rfft2((colours - colours.mean(axis=(1, 2), keepdims=True)) * window)
-    spectra = spectra.reshape(3, -1)
-    index, weights = _ring_index(height, width)
-    counts = np.bincount(index, weights, N_RINGS + 1)
-
-    def ring_mean(values: _Array) -> _Array:
-        return np.asarray(np.bincount(index, weights * values, N_RINGS + 1) / counts)
-
-    squares = np.square(spectra.real) + np.square(spectra.imag)
-    power = np.array([ring_mean(square) for square in squares])
-    logs = np.log(squares + 1e-6) / 2
-    means = [ring_mean(log) for log in logs]
-    variances = [
-        np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
-        for log, mean in zip(logs, means, strict=True)
-    ]
+    power, coherence, correlation = ring_statistics(colours, N_RINGS)
     parts = {"ring_power": np.log(power + 1e-3).ravel()}
-    for name, (a, b) in zip(("rg", "rb", "gb"), _PAIRS, strict=True):
-        cross = spectra[a].real * spectra[b].real + spectra[a].imag * spectra[b].imag
-        parts[f"ring_coherence_{name}"] = ring_mean(cross) / np.sqrt(power[a] * power[b] + 1e-9)
-        covariance = ring_mean(logs[a] * logs[b]) - means[a] * means[b]
-        parts[f"ring_correlation_{name}"] = covariance / np.sqrt(variances[a] * variances[b])
+    for pair, name in enumerate(("rg", "rb", "gb")):
+        parts[f"ring_coherence_{name}"] = coherence[pair]
+        parts[f"ring_correlation_{name}"] = correlation[pair]
     return parts
-
-
-@cache
-def _ring_index(height: int, width: int) -> tuple[_Array, _Array]:
-    """Ring of every bin of the half plane, and how often the bin counts."""
-    radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
-    index = np.minimum((radius / 0.5 * N_RINGS).astype(np.intp), N_RINGS)
-    weights = np.broadcast_to(column_weights(width), index.shape)
-    return index.ravel(), weights.ravel()
 
 
 # --- co-occurrences of residuals ------------------------------------------------------------------

@@ -18,6 +18,7 @@ from ..extraction import Inputs, expand
 from ..faces import crop_face, find_faces
 from ..io import MAX_PIXELS, ImageLike, PathLike, read_any
 from ..metrics import detection_metrics
+from ..results import ScoreTable
 from ..video import VIDEO_ENDINGS, is_video, read_frames
 from .device import enough_memory, find_device, precision
 from .pictures import as_tensor
@@ -79,7 +80,7 @@ class DeepDetector:
         margin: float = 0.3,
         max_pixels: int = MAX_PIXELS,
         progress: bool = False,
-    ) -> pd.DataFrame:
+    ) -> ScoreTable:
         """Score pictures and videos.
 
         Parameters
@@ -103,8 +104,9 @@ class DeepDetector:
 
         Returns
         -------
-        DataFrame
-            One row for each input, with the columns of :meth:`freqfake.Detector.score` and
+        ScoreTable
+            A DataFrame with one row for each input, with the columns of
+            :meth:`freqfake.Detector.score` and
 
             - ``n_frames``: frames that were looked at, 1 for a picture;
             - ``n_real``, ``n_fake``: how many of them were called so.
@@ -115,7 +117,7 @@ class DeepDetector:
         """
         options: dict[str, Any] = {"threshold": threshold, "n_frames": n_frames, "faces": faces}
         options |= {"margin": margin, "max_pixels": max_pixels, "progress": progress}
-        return pd.DataFrame(list(self.iter_scores(inputs, **options)), columns=list(DEEP_COLUMNS))
+        return ScoreTable(list(self.iter_scores(inputs, **options)), columns=list(DEEP_COLUMNS))
 
     def iter_scores(
         self,

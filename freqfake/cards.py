@@ -1,0 +1,150 @@
+"""Model cards: what a detector was trained on, what it can speak about, how good it was."""
+
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .metrics import cllr, detection_metrics
+
+if TYPE_CHECKING:
+    from .detector import Detector
+
+Rows = tuple[tuple[str, str], ...]
+
+LIMITS = (
+    "Generators other than those it was trained on may leave other traces, or none.",
+    "`real` means: like the known photographs, unlike the known generators. It is no proof.",
+    "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
+    "Processing after the picture was made (noise, blur, enlarging, strong compression) hides "
+    "traces; most such pictures come out inconclusive.",
+)
+SIX_LIMITS = (
+    "The six features work on full-size originals that were stored without loss. Much of what "
+    "they sense is whether a picture ever was a 4:2:0 JPEG: a photograph that never was can be "
+    "accused, a generated picture that was can be cleared.",
+)
+_FEATURES = {
+    "rich": "rich features: rings, noise residuals, block transforms",
+    "asynchrony": "the six asynchrony features (Le & Woo 2021)",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Model card of a detector, from what the detector itself holds.
+
+    It shows itself in a notebook; ``str(card)`` is Markdown.
+
+    Attributes
+    ----------
+    title : str
+    sections : tuple of (str, tuple of (str, str))
+        Headings, and under each what is told, and how it is.
+    limits : tuple of str
+        What it cannot tell.
+
+    Examples
+    --------
+    >>> import freqfake
+    >>> card = freqfake.load_detector("lewoo").card()
+    >>> dict(card.sections)["Valid for"][0]
+    ('codings', 'lossless')
+    """
+
+    title: str
+    sections: tuple[tuple[str, Rows], ...]
+    limits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"# {self.title}"]
+        for heading, rows in self.sections:
+            lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
+            lines += [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows]
+        lines += ["", "## What it cannot tell", "", *(f"- {limit}" for limit in self.limits)]
+        return "\n".join(lines) + "\n"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<h3>{html.escape(self.title)}</h3>"]
+        for heading, rows in self.sections:
+            cells = "".join(
+                f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
+                f'<td style="text-align:left">{html.escape(value)}</td></tr>'
+                for name, value in rows
+            )
+            parts.append(f"<h4>{heading}</h4><table>{cells}</table>")
+        limits = "".join(f"<li>{html.escape(limit.replace('`', ''))}</li>" for limit in self.limits)
+        parts.append(f"<h4>What it cannot tell</h4><ul>{limits}</ul>")
+        return f'<div class="freqfake-card">{"".join(parts)}</div>'
+
+
+def model_card(detector: "Detector") -> ModelCard:
+    """Make the card of a detector, see :meth:`freqfake.Detector.card`."""
+    name = str(detector.info.get("name", "a detector"))
+    return ModelCard(
+        title=f"Model card: {name}",
+        sections=(
+            ("Model", _model(detector)),
+            ("Valid for", _valid_for(detector)),
+            ("Measured on pictures held out in the training", _measured(detector)),
+            ("From a score to a verdict", _verdicts(detector)),
+        ),
+        limits=(SIX_LIMITS if detector.features == "asynchrony" else ()) + LIMITS,
+    )
+
+
+def _model(detector: "Detector") -> Rows:
+    info, n_real, n_fake = detector.info, *map(len, detector.held_out)
+    rows = [
+        ("features", _FEATURES[detector.features]),
+        ("classifier", type(detector.classifier).__name__),
+        ("trained on", f"{n_real} real and {n_fake} generated pictures"),
+    ]
+    if detector.features == "asynchrony":
+        rows.insert(1, ("spectrum", detector.spectrum))
+    if "adapted_to" in info:
+        rows.append(("adapted to", f"{info['adapted_to']} pictures without labels"))
+    if "freqfake" in info:
+        rows.append(("made by", f"freqfake {info['freqfake']}"))
+    return tuple(rows)
+
+
+def _valid_for(detector: "Detector") -> Rows:
+    domain = detector.domain
+    codings = [coding for coding in domain.deliveries_ if coding != "pixels"]
+    low, high = domain.side_limits()
+    return (
+        ("codings", ", ".join(codings) or "pixels without a file"),
+        ("sides", f"{low} to {high} pixels"),
+        ("pixels", "colour, one frame, opaque"),
+        ("anything else", "inconclusive, with the reason"),
+    )
+
+
+def _measured(detector: "Detector") -> Rows:
+    scores = np.concatenate(detector.held_out)
+    y = np.repeat([0, 1], [len(side) for side in detector.held_out])
+    found, ratios = detection_metrics(y, scores), detector.calibrator.predict(scores)
+    rows = [
+        ("area under the ROC curve", f"{found['auc']:.3f}"),
+        ("equal error rate", f"{found['eer']:.3f}"),
+        ("cost of the likelihood ratios, Cllr", f"{cllr(y, ratios):.3f} (0 perfect, 1 useless)"),
+    ]
+    if "adapted_to" in detector.info:
+        rows.append(("after the adaptation", "not known: there are no labels to measure with"))
+    return tuple(rows)
+
+
+def _verdicts(detector: "Detector") -> Rows:
+    calibrator, rate = detector.calibrator, "not set: see `max_fpr`"
+    if detector.max_fpr is not None:
+        rate = f"{detector.max_fpr:.2%}: fake only beyond the score {detector.threshold():.2f}"
+    return (
+        ("fake, real", "from a likelihood ratio of 10, or 1/10, on; inconclusive between"),
+        (
+            "ratios that it can support",
+            f"10^{calibrator.lower_bound_:.2f} to 10^{calibrator.upper_bound_:.2f}",
+        ),
+        ("false alarms surely under", rate),
+    )

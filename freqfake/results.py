@@ -1,0 +1,92 @@
+"""The table of scores, which shows itself in a notebook."""
+
+import html
+from typing import Any
+
+import pandas as pd
+
+SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
+
+_MAX_LLR = 3.0  # what fills the bar; models of a few thousand pictures support no more
+_STYLE = """
+<style>
+.freqfake-scores td, .freqfake-scores th {text-align: left; vertical-align: top;}
+.freqfake-scores .verdict {border: 2px solid #888; border-radius: 4px; padding: 0 .4em;
+  font-weight: bold; white-space: nowrap;}
+.freqfake-scores .fake {border-color: #D55E00;}
+.freqfake-scores .real {border-color: #0072B2;}
+.freqfake-scores .number {white-space: nowrap;}
+.freqfake-scores meter {width: 5em;}
+</style>
+"""
+
+
+class ScoreTable(pd.DataFrame):
+    """Scores and verdicts of pictures: a DataFrame that is easily read in a notebook.
+
+    Made by :meth:`freqfake.Detector.score`, whose columns it has. Parts of it that lack some of
+    the columns show themselves as any DataFrame does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import freqfake
+    >>> table = freqfake.load_detector("lewoo").score([np.zeros((64, 64, 3), np.uint8)])
+    >>> "inconclusive</span>" in table._repr_html_()
+    True
+    """
+
+    @property
+    def _constructor(self) -> type["ScoreTable"]:
+        return ScoreTable
+
+    def _repr_html_(self) -> str | None:
+        if not set(SHOWN_COLUMNS) <= set(self.columns):
+            return super()._repr_html_()  # type: ignore[no-any-return]
+        extra = ["face"] if "face" in self.columns else []
+        heads = "".join(
+            f'<th scope="col">{name}</th>'
+            for name in ("picture", *extra, "verdict", "log10 LR", "p(fake)", "reason")
+        )
+        limit = pd.get_option("display.max_rows") or len(self)
+        rows = [_as_html(row, extra) for row in self.head(limit).to_dict("records")]
+        left = len(self) - len(rows)
+        more = f"<p>and {left} more</p>" if left > 0 else ""
+        caption = f"<caption>{html.escape(_counted(self))}</caption>"
+        return (
+            f'{_STYLE}<table class="freqfake-scores">{caption}<thead><tr>{heads}</tr></thead>'
+            f"<tbody>{''.join(rows)}</tbody></table>{more}"
+        )
+
+
+def _as_html(row: dict[Any, Any], extra: list[str]) -> str:
+    verdict = html.escape(str(row["verdict"]))
+    cells = [f"<td>{html.escape(str(row['path']))}</td>"]
+    cells += [f"<td>{'' if pd.isna(row[name]) else row[name]}</td>" for name in extra]
+    if row["error"]:
+        return f'<tr>{"".join(cells)}<td colspan="4">error: {html.escape(row["error"])}</td></tr>'
+    cells.append(f'<td><span class="verdict {verdict}">{verdict}</span></td>')
+    cells += [f'<td class="number">{_bar(row["llr"])}</td>', f"<td>{_number(row['p_fake'])}</td>"]
+    cells.append(f"<td>{html.escape(row['reason'])}</td>")
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _bar(llr: float) -> str:
+    """Draw the ratio: middle is no evidence, full is fake, empty is real."""
+    if pd.isna(llr):
+        return "not calibrated"
+    label = f"log10 likelihood ratio {llr:.1f}"
+    shown = min(max(llr, -_MAX_LLR), _MAX_LLR)
+    limits = f'min="{-_MAX_LLR}" max="{_MAX_LLR}"'
+    return f'<meter {limits} value="{shown:.2f}" aria-label="{label}"></meter> {llr:+.1f}'
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.2f}"
+
+
+def _counted(table: pd.DataFrame) -> str:
+    """Say how many there are of each verdict."""
+    counts = table["verdict"].replace("", "not read").value_counts()
+    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return words or "no pictures"
