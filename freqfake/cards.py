@@ -2,20 +2,21 @@
 
 import html
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from .calibration import LikelihoodRatioCalibrator
+from .domain import TrainingDomain
 from .metrics import cllr, detection_metrics
-
-if TYPE_CHECKING:
-    from .detector import Detector
 
 Rows = tuple[tuple[str, str], ...]
 
 LIMITS = (
     "Generators other than those it was trained on may leave other traces, or none.",
-    "`real` means: like the known photographs, unlike the known generators. It is no proof.",
+    "The verdict real means like the known photographs, unlike the known generators; it is no "
+    "proof.",
     "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
     "Processing after the picture was made (noise, blur, enlarging, strong compression) hides "
     "traces; most such pictures come out inconclusive.",
@@ -25,6 +26,8 @@ SIX_LIMITS = (
     "they sense is whether a picture ever was a 4:2:0 JPEG: a photograph that never was can be "
     "accused, a generated picture that was can be cleared.",
 )
+_CELL = 'style="text-align: left; font-weight: normal; padding-right: 1.5em"'
+_HEADING = 'style="text-align: left; padding-top: 0.8em"'
 _FEATURES = {
     "rich": "rich features: rings, noise residuals, block transforms",
     "asynchrony": "the six asynchrony features (Le & Woo 2021)",
@@ -66,20 +69,39 @@ class ModelCard:
         return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
-        parts = [f"<h3>{html.escape(self.title)}</h3>"]
-        for heading, rows in self.sections:
-            cells = "".join(
-                f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
-                f'<td style="text-align:left">{html.escape(value)}</td></tr>'
-                for name, value in rows
-            )
-            parts.append(f"<h4>{heading}</h4><table>{cells}</table>")
-        limits = "".join(f"<li>{html.escape(limit.replace('`', ''))}</li>" for limit in self.limits)
-        parts.append(f"<h4>What it cannot tell</h4><ul>{limits}</ul>")
-        return f'<div class="freqfake-card">{"".join(parts)}</div>'
+        rows = []
+        for heading, told in self.sections:
+            rows.append(f'<tr><th scope="rowgroup" colspan="2" {_HEADING}>{heading}</th></tr>')
+            rows += [
+                f'<tr><th scope="row" {_CELL}>{html.escape(name)}</th>'
+                f"<td {_CELL}>{html.escape(value)}</td></tr>"
+                for name, value in told
+            ]
+        limits = "".join(f"<li>{html.escape(limit)}</li>" for limit in self.limits)
+        return (
+            f'<div class="freqfake-card"><strong>{html.escape(self.title)}</strong>'
+            f"<table>{''.join(rows)}</table><strong>What it cannot tell</strong>"
+            f"<ul>{limits}</ul></div>"
+        )
 
 
-def model_card(detector: "Detector") -> ModelCard:
+class Described(Protocol):
+    """What a card tells about: a :class:`freqfake.Detector`."""
+
+    classifier: Any
+    calibrator: LikelihoodRatioCalibrator
+    domain: TrainingDomain
+    held_out: list[npt.NDArray[np.float64]]
+    features: Any
+    spectrum: Any
+    max_fpr: float | None
+    info: dict[str, Any]
+
+    def threshold(self) -> float:
+        """Score that a picture called fake exceeds."""
+
+
+def model_card(detector: Described) -> ModelCard:
     """Make the card of a detector, see :meth:`freqfake.Detector.card`."""
     name = str(detector.info.get("name", "a detector"))
     return ModelCard(
@@ -94,7 +116,7 @@ def model_card(detector: "Detector") -> ModelCard:
     )
 
 
-def _model(detector: "Detector") -> Rows:
+def _model(detector: Described) -> Rows:
     info, n_real, n_fake = detector.info, *map(len, detector.held_out)
     rows = [
         ("features", _FEATURES[detector.features]),
@@ -110,7 +132,7 @@ def _model(detector: "Detector") -> Rows:
     return tuple(rows)
 
 
-def _valid_for(detector: "Detector") -> Rows:
+def _valid_for(detector: Described) -> Rows:
     domain = detector.domain
     codings = [coding for coding in domain.deliveries_ if coding != "pixels"]
     low, high = domain.side_limits()
@@ -122,7 +144,7 @@ def _valid_for(detector: "Detector") -> Rows:
     )
 
 
-def _measured(detector: "Detector") -> Rows:
+def _measured(detector: Described) -> Rows:
     scores = np.concatenate(detector.held_out)
     y = np.repeat([0, 1], [len(side) for side in detector.held_out])
     found, ratios = detection_metrics(y, scores), detector.calibrator.predict(scores)
@@ -136,8 +158,8 @@ def _measured(detector: "Detector") -> Rows:
     return tuple(rows)
 
 
-def _verdicts(detector: "Detector") -> Rows:
-    calibrator, rate = detector.calibrator, "not set: see `max_fpr`"
+def _verdicts(detector: Described) -> Rows:
+    calibrator, rate = detector.calibrator, "not set (max_fpr)"
     if detector.max_fpr is not None:
         rate = f"{detector.max_fpr:.2%}: fake only beyond the score {detector.threshold():.2f}"
     return (

@@ -7,7 +7,7 @@ import pandas as pd
 
 SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
-_MAX_LLR = 3.0  # what fills the bar; models of a few thousand pictures support no more
+_MAX_LLR = 3.0  # what fills half the bar; models of a few thousand pictures support no more
 _STYLE = """
 <style>
 .freqfake-scores td, .freqfake-scores th {text-align: left; vertical-align: top;}
@@ -16,7 +16,9 @@ _STYLE = """
 .freqfake-scores .fake {border-color: #D55E00;}
 .freqfake-scores .real {border-color: #0072B2;}
 .freqfake-scores .number {white-space: nowrap;}
-.freqfake-scores meter {width: 5em;}
+.freqfake-scores .bar {display: inline-block; width: 5em; height: .6em;
+  background: linear-gradient(to right, #8884 49%, #888 49% 51%, #8884 51%);}
+.freqfake-scores .bar i {display: block; height: 100%;}
 </style>
 """
 
@@ -72,13 +74,13 @@ def _as_html(row: dict[Any, Any], extra: list[str]) -> str:
 
 
 def _bar(llr: float) -> str:
-    """Draw the ratio: middle is no evidence, full is fake, empty is real."""
+    """Draw the ratio from the middle of a bar, to the right for fake."""
     if pd.isna(llr):
         return "not calibrated"
-    label = f"log10 likelihood ratio {llr:.1f}"
-    shown = min(max(llr, -_MAX_LLR), _MAX_LLR)
-    limits = f'min="{-_MAX_LLR}" max="{_MAX_LLR}"'
-    return f'<meter {limits} value="{shown:.2f}" aria-label="{label}"></meter> {llr:+.1f}'
+    width = 50 * min(abs(llr) / _MAX_LLR, 1)
+    start, colour = (50, "#D55E00") if llr > 0 else (50 - width, "#0072B2")
+    style = f"margin-left:{start:.0f}%;width:{width:.0f}%;background:{colour}"
+    return f'<span class="bar" aria-hidden="true"><i style="{style}"></i></span> {llr:+.1f}'
 
 
 def _number(value: float) -> str:

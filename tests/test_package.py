@@ -19,11 +19,14 @@ LAYERS = [
     ["rings"],
     ["features", "rich"],
     ["extraction", "feature_range", "mixture", "svm", "linear", "calibration", "metrics"],
-    ["adaptation", "domain", "audit", "cards"],
-    ["persistence"],
+    ["adaptation", "domain", "audit"],
+    ["persistence", "cards"],
     ["detector"],
     ["training", "plots", "crops", "robustness"],
+    ["_terminal"],
+    ["_parser"],
     ["_cli"],
+    ["cli_audit", "cli_completion", "cli_crops"],
     ["cli_deep"],
     ["cli"],
     ["__main__", "__init__"],
@@ -55,6 +58,15 @@ def test_imports_run_downward(path):
     }
     assert all(LEVEL[name] < LEVEL[path.stem] for name in imported - {"deep"})
     assert "deep" not in imported or path.stem == "cli_deep"
+
+
+@pytest.mark.parametrize("room", ["plots", "report"])
+def test_rooms_import_what_lies_below_them(room):
+    for path in (ROOT / "freqfake" / room).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level == 2:
+                names = [node.module.split(".")[0]] if node.module else []
+                assert all(LEVEL[name] < LEVEL[room] for name in names)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "freqfake").glob("*.py")), ids=lambda p: p.stem)
