@@ -139,8 +139,10 @@ def test_spectra_are_the_planes_and_their_mean_differences(picture):
     planes = freqfake.full_plane(freqfake.channel_spectra(picture), picture.shape[1])
     for ax, plane in zip(axes[1:4], planes, strict=True):
         np.testing.assert_array_equal(ax.get_images()[0].get_array(), plane)
-    difference = axes[4].get_images()[0].get_array()
-    np.testing.assert_array_equal(difference, np.abs(planes[0] - planes[1]))
+    for ax, (a, b) in zip(axes[4:], [(0, 1), (0, 2), (1, 2)], strict=True):
+        difference = ax.get_images()[0].get_array()
+        np.testing.assert_array_equal(difference, np.abs(planes[a] - planes[b]))
+    assert [ax.get_images()[0].get_clim() for ax in (axes[1], axes[4])] == [(0, 1), (0, 0.3)]
     features = freqfake.asynchrony_features(picture)
     told = [float(ax.get_title().split("by ")[1].split()[0]) for ax in axes[4:]]
     assert np.mean(told) == pytest.approx(features[0], abs=1e-3)
@@ -188,6 +190,14 @@ def test_features_are_in_units_of_the_real_ones(known):
     low, high = np.array([path.vertices[:, 0] for path in bars[1].get_paths()])[0]
     expected = np.percentile((real[:, 0] - real[:, 0].mean()) / real[:, 0].std(), [25, 75])
     assert [low, high] == pytest.approx(expected)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[0].split("\n") == ["mean", f"{real[:, 0].mean() + 2 * real[:, 0].std():.3g}"]
+    of_many = plot_features(X[:2], X, y).get_yticklabels()
+    assert [label.get_text() for label in of_many] == list(freqfake.FEATURE_NAMES)
+    constant = np.where(y[:, np.newaxis] == 0, 0.1, X)  # grey pictures: no spread to divide by
+    assert plot_features(np.full(6, 2.1), constant, y).get_lines()[0].get_xdata()[
+        0
+    ] == pytest.approx(2)
     far = plot_features(X[0] + 9.0, X, y).get_lines()[0]
     assert (far.get_marker(), far.get_xdata()[0]) == (">", 12.0)
     below = plot_features(X[0] - 9.0, X, y).get_lines()[0]

@@ -55,8 +55,8 @@ def plot_features(
             raise ValueError(f"`{name}` must have 6 columns; got shape {array.shape}")
     _check_sides(X, y)
     ax = new_axes(ax)
-    center, scale = X[y == 0].mean(axis=0), X[y == 0].std(axis=0)
-    scale[scale == 0] = 1.0
+    real = X[y == 0]
+    center, scale = real.mean(axis=0), np.where(np.ptp(real, axis=0) > 0, real.std(axis=0), 1.0)
     rows = np.arange(_N_FEATURES)
     for label, name, colour, _ in _SIDES:
         known = (X[y == label] - center) / scale
