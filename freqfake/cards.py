@@ -64,7 +64,7 @@ class ModelCard:
         lines = [f"# {self.title}"]
         for heading, rows in self.sections:
             lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
-            lines += [f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows]
+            lines += [f"| {name} | {value} |" for name, value in rows]
         lines += ["", "## What it cannot tell", "", *(f"- {limit}" for limit in self.limits)]
         return "\n".join(lines) + "\n"
 

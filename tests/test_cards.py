@@ -34,6 +34,10 @@ def test_card_tells_what_the_detector_holds(detector):
 def test_card_knows_the_limits_that_the_verdicts_keep(detector):
     told = dict(dict(detector.card().sections)["Valid for"])
     low, high = map(int, re.findall(r"\d+", told["sides"]))
+    domain, slack = detector.domain, 1.25
+    assert low * slack >= domain.min_side_ > (low - 1) * slack
+    assert high / slack <= domain.max_side_ < (high + 1) / slack
+    assert "pixels" not in told["codings"]
     rng = np.random.default_rng(0)
 
     def objects(width):
@@ -106,11 +110,11 @@ def test_table_of_faces_shows_which_face():
 
 
 def test_bars_point_to_the_side_that_is_supported(table):
-    row = dict(table.iloc[0])
-    shown = {llr: ScoreTable([{**row, "llr": llr}])._repr_html_() for llr in (1.5, -3.0, np.nan)}
+    row = {**table.iloc[0], "p_fake": np.nan}
+    shown = {llr: ScoreTable([{**row, "llr": llr}])._repr_html_() for llr in (1.5, -9.0, np.nan)}
     assert "margin-left:50%;width:25%;background:#D55E00" in shown[1.5]
-    assert "margin-left:0%;width:50%;background:#0072B2" in shown[-3.0]
-    assert "not calibrated" in shown[np.nan]
+    assert "margin-left:0%;width:50%;background:#0072B2" in shown[-9.0]
+    assert "not calibrated</td><td></td>" in shown[np.nan]
 
 
 def test_diagrams_of_scikit_learn_still_work():

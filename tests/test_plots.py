@@ -251,6 +251,7 @@ def test_scores_show_where_the_picture_is():
         (0.0, 0.0, "No support for either side"),
         (1.5, 2.0, "Moderate support for a generated picture"),
         (-3.5, -4.0, "Strong support for a real picture"),
+        (7.0, 6.0, "Extremely strong support for a generated picture"),
         (50.0, 6.5, "Extremely strong support for a generated picture"),
     ],
 )
@@ -274,8 +275,8 @@ def test_contributions_are_signed_bars():
 
 def test_delivery_has_a_line_for_each_subsampling():
     table = pd.DataFrame(
-        {"subsampling": ["4:4:4", "4:2:0"] * 2, "quality": [50, 50, 90, 90],
-         "auc": [0.8, 0.5, 0.9, 0.6]}
+        {"subsampling": ["4:4:4", "4:2:0"] * 2, "quality": [90, 90, 50, 50],
+         "auc": [0.9, 0.6, 0.8, 0.5]}
     )  # fmt: skip
     ax = plot_delivery(table)
     first, second, _ = ax.get_lines()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from freqfake import FEATURE_NAMES, UnreadableImageWarning, train_detector
+from freqfake import FEATURE_NAMES, UnreadableImageWarning, load_detector, train_detector
 from freqfake.delivery import as_jpeg
 from freqfake.robustness import delivery_table
 
@@ -30,6 +30,23 @@ def test_table_is_what_scoring_the_files_gives(detector, picture_folders, tmp_pa
     assert table.auc[1] == expected["auc"]
     assert table.inconclusive[1] == expected["inconclusive"] == 1  # 4:2:0: it cannot know
     assert table.real_called_fake[1] == 0
+
+
+def test_shares_are_those_of_the_verdicts(samples, tmp_path):
+    detector, small = load_detector(), np.zeros((40, 40, 3), np.uint8)  # too small for it
+    sides = [[*sorted((samples / side).iterdir()), small] for side in ("real", "fake")]
+    table = delivery_table(detector, *sides, qualities=[95], subsamplings=["4:4:4"])
+    verdicts = []
+    for side in sides:
+        for i, path in enumerate(side[:-1]):
+            with Image.open(path) as image:
+                (tmp_path / f"{i}.jpg").write_bytes(as_jpeg(image.convert("RGB"), 95, "4:4:4"))
+        scored = detector.score([tmp_path / f"{i}.jpg" for i in range(3)])
+        verdicts.append(scored.verdict)
+    real, fake = verdicts
+    assert table.fake_called_fake[0] == np.mean(fake == "fake") > 0
+    assert table.real_called_fake[0] == np.mean(real == "fake") == 0
+    assert table.inconclusive[0] == np.mean([*real, *fake] == np.array(["inconclusive"] * 6))
 
 
 def test_light_compression_costs_less(detector, picture_folders):
