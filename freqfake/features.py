@@ -33,8 +33,7 @@ def asynchrony_features(
     Parameters
     ----------
     image : array, PIL image or path
-        See :func:`freqfake._validation.check_image` for arrays and
-        :func:`freqfake.io.read_image` for files.
+        See :doc:`/inputs` for arrays and :func:`freqfake.read_image` for files.
     spectrum : {"log", "modulus"}
         Which spectrum, see :func:`freqfake.spectrum.channel_spectra`. The published results
         belong to ``"log"``; on the paper's own sample faces ``"modulus"``, which its Eq. 5

@@ -40,8 +40,8 @@ def channel_spectra(
     Parameters
     ----------
     image : array, PIL image or path
-        See :func:`freqfake._validation.check_image` for arrays and
-        :func:`freqfake.io.read_image` for files. Any size, odd or even.
+        Of any size, odd or even. See :doc:`/inputs` for arrays and :func:`freqfake.read_image`
+        for files.
     spectrum : {"log", "modulus"}
         Which plane to return.
     dtype : {np.float32, np.float64}

@@ -73,12 +73,12 @@ def evaluate_protocol(
     Parameters
     ----------
     root, compression, methods, partial
-        See :func:`load_faceforensics`.
+        See :func:`.load_faceforensics`.
     protocol : {"combined", "single", "cross"}
         Train on all manipulations and test on all; train and test on each of them by itself; or
         test on each after a training on the others. The originals are in every training and test.
     out : path
-        Folder for the crops (``out/crops``, see :func:`extract_crops`), which all protocols
+        Folder for the crops (``out/crops``, see :func:`.extract_crops`), which all protocols
         share and which are never made twice, and for the trainings (``out/trainings``, see
         :func:`train_network`), each with the scores of its test crops in ``scores.csv``.
     network : {"dldfd", "meso4", "mesoinception4"} or callable
@@ -88,7 +88,7 @@ def evaluate_protocol(
     random_start : bool
         Start "dldfd" from random weights instead.
     n_frames, margin
-        See :func:`extract_crops`.
+        See :func:`.extract_crops`.
     epochs, batch_size, learning_rate, workers, seed, resume
         See :func:`train_network`.
     device
@@ -103,13 +103,13 @@ def evaluate_protocol(
     DataFrame
         One row for each training, with columns ``protocol``, ``trained on``, ``tested on``, those
         of :func:`true_classification_rates`, ``videos left out`` (of the test, because they gave
-        no crop), ``best epoch``, and the published rates. Where some of :data:`METHODS` are left
+        no crop), ``best epoch``, and the published rates. Where some of :data:`.METHODS` are left
         out, only those of "single" can be compared, and are given.
 
     Raises
     ------
     DatasetError, TrainingError
-        See :func:`load_faceforensics`, :func:`extract_crops` and :func:`train_network`.
+        See :func:`.load_faceforensics`, :func:`.extract_crops` and :func:`train_network`.
 
     Warns
     -----

@@ -1,0 +1,52 @@
+"""The directive ``command-line``: the help of every command, as the parser itself gives it."""
+
+import argparse
+from collections.abc import Iterator
+
+from docutils import nodes
+from sphinx.util.docutils import SphinxDirective
+
+from freqfake.cli import _parser
+
+WIDTH = 92  # characters of a line
+
+
+class CommandLine(SphinxDirective):
+    """A section for each command."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make the sections."""
+        return [self._section(parser) for parser in commands(_parser())]
+
+    def _section(self, parser: argparse.ArgumentParser) -> nodes.section:
+        title = nodes.title(parser.prog, "", nodes.literal(text=parser.prog))
+        section = nodes.section("", title, names=[parser.prog])
+        section += nodes.literal_block(text=plain_help(parser), language="none")
+        self.state.document.note_implicit_target(section, section)
+        return section
+
+
+def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield a parser and those of all its commands, each once."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in dict.fromkeys(action.choices.values()):
+                yield from commands(command)
+
+
+def plain_help(parser: argparse.ArgumentParser) -> str:
+    """Help without colours, of one width, whatever terminal the build runs in."""
+
+    class Plain(argparse.RawDescriptionHelpFormatter):
+        def __init__(self, prog: str, **options: object) -> None:
+            super().__init__(prog, max_help_position=26, width=WIDTH)
+
+    parser.formatter_class = Plain
+    return parser.format_help()
+
+
+def setup(app) -> dict[str, bool]:
+    """Add the directive."""
+    app.add_directive("command-line", CommandLine)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
