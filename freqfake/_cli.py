@@ -4,11 +4,21 @@ import argparse
 import json
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ._parser import did_you_mean
+from ._terminal import ScreenTable, on_terminal, write_message, write_table
+from .exceptions import ModelFileError
 from .io import MAX_PIXELS
+from .tables import TableWriter, open_table
+
+if TYPE_CHECKING:
+    from .detector import Detector
 
 OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
@@ -23,10 +33,14 @@ def add_command(
     text: str,
     *,
     jobs: bool = True,
+    examples: str = "",
 ) -> argparse.ArgumentParser:
-    """Add a command, with an option for processes where it has any."""
+    """Add a command, with an option for processes where it has any.
+
+    The `examples` are command lines as a user types them, and lines of comment that begin with #.
+    """
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog(examples)
     )
     command.set_defaults(run=run)
     command.set_defaults(jobs=None, dask=None)
@@ -37,20 +51,30 @@ def add_command(
     return command
 
 
+def epilog(examples: str) -> str | None:
+    """Lay examples out for the end of a help text."""
+    lines = textwrap.dedent(examples).strip()
+    return f"examples:\n{textwrap.indent(lines, '  ')}" if lines else None
+
+
 def add_paths(command: argparse.ArgumentParser) -> None:
     """Add the inputs."""
     text = "files, globs, and folders, which are searched through"
     command.add_argument("paths", nargs="+", metavar="PATH", help=text)
 
 
-def add_out(command: argparse.ArgumentParser) -> None:
-    """Add what :func:`write_rows` needs."""
-    text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
-    command.add_argument("--out", metavar="F", help=text)
+def add_out(command: argparse.ArgumentParser, *, form: bool = False) -> None:
+    """Add what :func:`write_rows` needs, with the format of what goes to stdout if asked to."""
     text = "refuse pictures with more pixels (default: %(default)s)"
     command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+    output = command.add_argument_group("output")
+    text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
+    output.add_argument("--out", metavar="FILE", help=text)
+    if form:
+        text = "of the rows (default: csv; on a terminal a table to read)"
+        output.add_argument("--format", choices=("csv", "jsonl"), help=text)
     text = "keep the rows that are in --out already, from a run that was stopped"
-    command.add_argument("--resume", action="store_true", help=text)
+    output.add_argument("--resume", action="store_true", help=text)
 
 
 def add_cluster(command: argparse.ArgumentParser) -> None:
@@ -59,12 +83,28 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dask", metavar="tcp://HOST:PORT", help=text)
 
 
-def add_labelled(command: argparse.ArgumentParser) -> None:
-    """Add real and fake inputs."""
+def add_labelled(command: argparse.ArgumentParser) -> Any:
+    """Add real and fake inputs, in a group that is returned."""
+    labelled = command.add_argument_group("labelled pictures")
     for side in ("real", "fake"):
-        command.add_argument(
-            f"--{side}", nargs="+", required=True, metavar="PATH", help=f"{side} pictures"
-        )
+        text = f"{side} pictures: files, globs, and folders"
+        labelled.add_argument(f"--{side}", nargs="+", required=True, metavar="PATH", help=text)
+    return labelled
+
+
+def load_model(model: str) -> "Detector":
+    """Load a detector; where there is none of this name, tell which one may have been meant."""
+    from .detector import load_detector
+
+    try:
+        return load_detector(model)
+    except ModelFileError as error:
+        if Path(model).exists():
+            raise
+        models = (resources.files("freqfake") / "models").iterdir()
+        embedded = [file.name[:-4] for file in models if file.name.endswith(".npz")]
+        beside = map(str, Path(model).parent.glob("*.npz"))
+        raise ModelFileError(f"{error}{did_you_mean(model, [*embedded, *beside])}") from None
 
 
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
@@ -93,20 +133,23 @@ def write_rows(
     rows: Callable[[list[str], bool], Iterator[list[Row]]],
     args: argparse.Namespace,
     columns: Sequence[str],
-    form: str = "csv",
+    form: str | None = None,
     *,
     also: Collection[str] = (),
 ) -> int:
-    """Write each picture's rows as they come; say on stderr how many could not be read."""
+    """Write each picture's rows as they come; say how many could not be read.
+
+    They go to ``--out``, or to stdout: in the format that was asked for; without one as a table
+    to read on a terminal, and as CSV elsewhere.
+    """
     from .distribution import cluster
-    from .tables import open_table
 
     if args.out is not None:
         check_folder(args.out)
     elif args.resume:
         raise ValueError("--resume needs --out: stdout cannot be gone on with")
     paths = paths_of(args.paths, also=also)
-    with open_table(args.out, columns, form, resume=args.resume) as table:
+    with _open_rows(args, columns, form) as table:
         missing = [path for path in paths if path not in table.done]
         bar = show_bar(missing, rows_to_stdout=args.out is None)
         try:
@@ -119,7 +162,20 @@ def write_rows(
             if args.out is not None:
                 tell(f"the finished rows are on disk; add --resume to go on with {args.out}")
             raise
-    if table.n_failed:
+    return status_of(table)
+
+
+def _open_rows(
+    args: argparse.Namespace, columns: Sequence[str], form: str | None
+) -> AbstractContextManager[TableWriter | ScreenTable]:
+    if args.out is None and form is None and on_terminal(sys.stdout):
+        return ScreenTable(columns)
+    return open_table(args.out, columns, form or "csv", resume=args.resume)
+
+
+def status_of(table: TableWriter | ScreenTable) -> int:
+    """Exit status after a table; what could not be read is told, where the table has not."""
+    if table.n_failed and isinstance(table, TableWriter):
         tell(f"{table.n_failed} input(s) could not be read, see the column `error`")
     return SOME_UNREADABLE if table.n_failed else OK
 
@@ -142,10 +198,14 @@ def print_metrics(metrics: dict[str, float], as_json: bool) -> None:
     if as_json:
         print(json.dumps(metrics, indent=2))
         return
-    for name, value in metrics.items():
-        print(f"{name:<18}{value:>7}" if isinstance(value, int) else f"{name:<18}{value:7.3f}")
+    figures = {n: str(v) if isinstance(v, int) else f"{v:.3f}" for n, v in metrics.items()}
+    if on_terminal(sys.stdout):
+        write_table({"measure": "left", "value": "right"}, figures.items())
+        return
+    for name, figure in figures.items():
+        print(f"{name:<18}{figure:>7}")
 
 
 def tell(message: str) -> None:
     """Say something to whoever watches."""
-    sys.stderr.write(f"freqfake: {message}\n")
+    write_message(f"freqfake: {message}")

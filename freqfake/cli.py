@@ -5,8 +5,6 @@ be read, or an audit fails; 2 for wrong use.
 """
 
 import argparse
-import dataclasses
-import json
 import os
 import sys
 import warnings
@@ -25,15 +23,65 @@ from ._cli import (
     add_out,
     add_paths,
     check_folder,
+    epilog,
+    load_model,
     paths_of,
     print_metrics,
     show_bar,
     tell,
     write_rows,
 )
+from ._parser import Parser
 from ._version import __version__
+from .cli_audit import add_audit
+from .cli_completion import add_completion
 from .cli_deep import add_deep
+from .cli_report import add_report
 from .exceptions import FreqFakeError, UnreadableImageWarning
+
+_FREQFAKE = """
+    freqfake score face.jpg
+    freqfake score pictures/ --out scores.csv
+    # whether a data set gives the answer away by its files
+    freqfake audit --real photographs/ --fake generated/
+    # more about a command
+    freqfake score --help
+"""
+_FEATURES = """
+    freqfake features face.png
+    # a folder with all processor cores, into a table for later
+    freqfake features pictures/ --jobs -1 --out features.parquet
+"""
+_SCORE = """
+    freqfake score face.jpg 'more/*.png'
+    # each face of a group by itself
+    freqfake score group.jpg --faces
+    # call fewer than 1 in 200 real pictures fake; 1 in 10 is thought to be fake
+    freqfake score pictures/ --max-fpr 0.005 --prior 0.1
+    # many pictures: all processor cores, and go on where a run was stopped
+    freqfake score pictures/ --jobs -1 --out scores.csv --resume
+    # full-size originals that were stored without loss
+    freqfake score original.png --model lewoo
+"""
+_TRAIN = """
+    freqfake train --real photographs/ --fake generated/ --out my.npz
+    freqfake score face.jpg --model my.npz
+"""
+_ADAPT = """
+    freqfake adapt --model my.npz unlabelled/ --out adapted.npz
+    freqfake score face.jpg --model adapted.npz
+"""
+_EVALUATE = """
+    freqfake evaluate --real photographs/ --fake generated/
+    # another model, for a program to read
+    freqfake evaluate --model my.npz --real a/ b/ --fake c/ --json
+"""
+_EXIT_STATUS = """\
+exit status:
+  0  done
+  1  some input could not be read (the others are done all the same), or an
+     audit fails
+  2  wrong use"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,11 +123,11 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace) -> int:
-    from .detector import FACE_COLUMNS, SCORE_COLUMNS, load_detector
+    from .detector import FACE_COLUMNS, SCORE_COLUMNS
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a picture as a whole has none")
-    detector = load_detector(args.model)
+    detector = load_model(args.model)
     options = {name: getattr(args, name) for name in ("max_fpr", "prior", "faces", "max_pixels")}
     if args.margin is not None:
         options["margin"] = args.margin
@@ -114,11 +162,9 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _adapt(args: argparse.Namespace) -> int:
-    from .detector import load_detector
-
     check_folder(args.out)
     paths = paths_of(args.paths)
-    detector = load_detector(args.model).adapt(
+    detector = load_model(args.model).adapt(
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
     detector.save(args.out)
@@ -127,89 +173,68 @@ def _adapt(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from .detector import load_detector
-
     real, fake = paths_of(args.real), paths_of(args.fake)
-    metrics = load_detector(args.model).evaluate(
+    metrics = load_model(args.model).evaluate(
         real, fake, n_jobs=args.jobs, progress=show_bar(real + fake)
     )
     print_metrics(metrics, args.json)
     return OK
 
 
-def _audit(args: argparse.Namespace) -> int:
-    from .audit import audit_files
-
-    audit = audit_files(paths_of(args.real), paths_of(args.fake))
-    for reason in audit.errors.values():
-        tell(f"warning: left out: {reason}")
-    if args.json:
-        print(json.dumps({**dataclasses.asdict(audit), "passed": audit.passed}, indent=2))
-    else:
-        print(audit)
-    return OK if audit.passed and not audit.errors else SOME_UNREADABLE
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="freqfake",
-        description="Was this face made by a GAN? Scores pictures by the frequencies and the noise "
-        "of their pixels, and says inconclusive where it cannot know.",
-        epilog="Exit status: 0; 1 when some input could not be read (the others are done all the "
-        "same) or an audit fails; 2 for wrong use.",
+        description="Was this face made by a GAN? Its frequencies and its noise may tell.",
+        epilog=f"{epilog(_FREQFAKE)}\n\n{_EXIT_STATUS}",
     )
     parser.add_argument("--version", action="version", version=f"freqfake {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", prog="freqfake"
+    )
 
     _add_features(commands)
     _add_score(commands)
     _add_train(commands)
     _add_adapt(commands)
     _add_evaluate(commands)
-    _add_audit(commands)
+    add_report(commands)
+    add_audit(commands)
     add_deep(commands)
+    add_completion(commands, _parser)
     return parser
 
 
 def _add_features(commands: Any) -> None:
-    features = add_command(commands, "features", _features, "write the six features of pictures")
+    text = "write the six features of pictures"
+    features = add_command(commands, "features", _features, text, examples=_FEATURES)
     add_paths(features)
     _add_spectrum(features)
-    add_out(features)
     add_cluster(features)
+    add_out(features)
 
 
 def _add_score(commands: Any) -> None:
-    score = add_command(commands, "score", _score, "score pictures: real, fake or inconclusive")
+    text = "score pictures: real, fake or inconclusive"
+    score = add_command(commands, "score", _score, text, examples=_SCORE)
     add_paths(score)
-    _add_model(score)
-    add_out(score)
     add_cluster(score)
-    score.add_argument(
-        "--max-fpr",
-        type=float,
-        metavar="R",
-        help="call fake only what lies beyond the score that real pictures exceed at a rate "
-        "surely below R",
-    )
-    score.add_argument(
-        "--prior", type=float, default=0.5, help="probability of fake beforehand (default: 0.5)"
-    )
-    score.add_argument(
-        "--faces", action="store_true", help="score each face found in a picture, one row a face"
-    )
-    score.add_argument(
-        "--margin",
-        type=float,
-        metavar="M",
-        help="what to score around a face, in parts of its size (default: 0.3)",
-    )
-    score.add_argument("--format", choices=("csv", "jsonl"), default="csv")
+    verdict = score.add_argument_group("verdict")
+    _add_model(verdict)
+    text = "call fake only what lies beyond the score that real pictures exceed at a rate surely "
+    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=f"{text}below RATE")
+    text = "probability of fake beforehand (default: %(default)s)"
+    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+    faces = score.add_argument_group("faces")
+    text = "score each face found in a picture, one row a face"
+    faces.add_argument("--faces", action="store_true", help=text)
+    text = "what to score around a face, in parts of its size (default: 0.3)"
+    faces.add_argument("--margin", type=float, metavar="PART", help=text)
+    add_out(score, form=True)
 
 
 def _add_train(commands: Any) -> None:
-    train = add_command(commands, "train", _train, "train a model on real and generated pictures")
-    add_labelled(train)
+    text = "train a model on real and generated pictures"
+    train = add_command(commands, "train", _train, text, examples=_TRAIN)
     train.add_argument(
         "--features",
         choices=("rich", "asynchrony"),
@@ -218,11 +243,14 @@ def _add_train(commands: Any) -> None:
         "paper, for full-size lossless originals",
     )
     _add_spectrum(train)
-    train.add_argument("--out", metavar="M", required=True, help="model file to write")
+    add_labelled(train)
+    output = train.add_argument_group("output")
+    output.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
 
 
 def _add_adapt(commands: Any) -> None:
-    adapt = add_command(commands, "adapt", _adapt, "adapt a model to unlabelled pictures")
+    text = "adapt a model to unlabelled pictures"
+    adapt = add_command(commands, "adapt", _adapt, text, examples=_ADAPT)
     add_paths(adapt)
     _add_model(adapt)
     adapt.add_argument(
@@ -231,27 +259,20 @@ def _add_adapt(commands: Any) -> None:
         default="joint",
         help="how the two expectations of a feature are found (default: joint)",
     )
-    adapt.add_argument("--out", metavar="M2", required=True, help="model file to write")
+    adapt.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
 
 
 def _add_evaluate(commands: Any) -> None:
-    evaluate = add_command(commands, "evaluate", _evaluate, "measure a model on labelled pictures")
+    text = "measure a model on labelled pictures"
+    evaluate = add_command(commands, "evaluate", _evaluate, text, examples=_EVALUATE)
     _add_model(evaluate)
-    add_labelled(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+    add_labelled(evaluate)
 
 
-def _add_audit(commands: Any) -> None:
-    audit = add_command(
-        commands, "audit", _audit, "tell whether files alone separate real from fake"
-    )
-    add_labelled(audit)
-    audit.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
+def _add_model(command: Any) -> None:
     text = "model file, or the name of an embedded model: faces (default) or lewoo"
-    command.add_argument("--model", default="faces", metavar="M", help=text)
+    command.add_argument("--model", default="faces", metavar="MODEL", help=text)
 
 
 def _add_spectrum(command: argparse.ArgumentParser) -> None:

@@ -1,0 +1,273 @@
+"""What people see on a terminal: tables and colours, where rich is installed.
+
+Whatever is shown may hold the name of a file, and that may hold anything: control characters are
+shown escaped, and no markup is read in it.
+"""
+
+import importlib.util
+import math
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TextIO
+
+Row = dict[str, Any]
+
+STYLES = {
+    "fake": "bold red",
+    "real": "bold green",
+    "inconclusive": "yellow",
+    "error": "bold red",
+    "warning": "yellow",
+}
+_DECIMALS = {"llr": 1, "p_fake": 2}
+_HIDDEN = frozenset(
+    {"path", "face", "left", "top", "right", "bottom", "score", "verdict", "reason", "error"}
+    | {"n_frames", "n_real", "n_fake"}
+)
+_VERDICT_WIDTH = len("inconclusive")
+_GAP = 2
+_MIN_TEXT = 20  # columns for names and reasons; with fewer the numbers go below the name
+
+
+def on_terminal(stream: TextIO) -> bool:
+    """Whether somebody reads this, and rich is there to make it readable."""
+    return stream.isatty() and importlib.util.find_spec("rich") is not None
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether to use colours: NO_COLOR, FORCE_COLOR and TERM have their say, in this order."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def console(stream: TextIO) -> Any:
+    """Make rich's console for a stream, with colours or without any escape sequence."""
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        force_terminal=coloured(stream),
+        color_system="standard" if coloured(stream) else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def shown(text: str) -> str:
+    r"""Text without anything that a terminal would obey.
+
+    Examples
+    --------
+    >>> print(shown("a\x1b[31m[red]\n.png"))
+    a\x1b[31m[red]\n.png
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def write_message(message: str) -> None:
+    """Write a line to stderr; what kind of message it is stands out on a terminal."""
+    stream = sys.stderr
+    if not stream.isatty() and not coloured(stream):
+        stream.write(f"{message}\n")
+        return
+    message = shown(message)
+    kind = re.match(r"[\w ]+: (error|warning):", message)
+    if kind is None or not coloured(stream) or importlib.util.find_spec("rich") is None:
+        stream.write(f"{message}\n")
+        return
+    from rich.text import Text
+
+    text = Text(message)
+    text.stylize(STYLES[kind[1]], kind.start(1), kind.end())
+    console(stream).print(text, soft_wrap=True)
+
+
+def write_table(
+    columns: Mapping[str, Literal["left", "right"]],
+    rows: Iterable[Sequence[str]],
+    styles: Iterable[str] = (),
+) -> None:
+    """Write a table to the terminal that stdout is.
+
+    Parameters
+    ----------
+    columns : mapping of str to {"left", "right"}
+        Headers, and the side to which their cells are set.
+    rows : iterable of sequences of str
+    styles : iterable of str, optional
+        Of the rows, one for each; none by default.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name, side in columns.items():
+        table.add_column(name, justify=side, overflow="fold")
+    marks = iter(styles)
+    for row in rows:
+        table.add_row(*map(shown, row), style=next(marks, ""))
+    console(sys.stdout).print(table)
+
+
+def write_line(text: str, *marks: tuple[str, str]) -> None:
+    """Write a line to the terminal that stdout is, after words with their styles."""
+    from rich.text import Text
+
+    console(sys.stdout).print(Text.assemble(*marks, shown(text)))
+
+
+class ScreenTable:
+    """Rows of scores or features to be read on a terminal, as they come.
+
+    It is written to as :class:`freqfake.tables.TableWriter` is. Each row begins with the verdict
+    and the numbers; the path, and below it the reason or the error, take the rest of the width.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Of the rows; not all of them are shown.
+
+    Attributes
+    ----------
+    done : frozenset of str
+        Empty: a screen cannot be gone on with.
+    n_failed : int
+        Number of rows that carry an error.
+    """
+
+    done: frozenset[str] = frozenset()
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._verdicts = "verdict" in columns
+        self._noun = "input" if "n_frames" in columns else "picture"
+        self._widths = {
+            name: max(len(name), 5 if name in _DECIMALS else 6)
+            for name in columns
+            if name not in _HIDDEN
+        }
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        self._console = console(sys.stdout)
+        self._counts: Counter[str] = Counter()
+        self._n_inputs = self._n_faces = 0
+
+    @property
+    def n_failed(self) -> int:
+        """Number of rows that carry an error."""
+        return self._counts["error"]
+
+    def __enter__(self) -> "ScreenTable":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._console.print(f"\n{self._summary()}")
+
+    def write(self, *rows: Row) -> None:
+        """Show the rows of one input."""
+        if not self._n_inputs and self._is_wide():
+            self._write_header()
+        self._n_inputs += 1
+        for row in rows:
+            self._console.print(self._beside(row) if self._is_wide() else self._below(row))
+            self._counts["error" if row["error"] else row.get("verdict", "")] += 1
+            self._n_faces += row.get("face") is not None
+
+    def _is_wide(self) -> bool:
+        """Whether names and reasons have room beside the numbers, now: windows change."""
+        widths = [*self._widths.values(), *([_VERDICT_WIDTH] if self._verdicts else [])]
+        room = int(self._console.width) - sum(widths) - _GAP * len(widths)
+        return room >= _MIN_TEXT
+
+    def _grid(self) -> Any:
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, _GAP, 0, 0))
+        if self._verdicts:
+            grid.add_column(width=_VERDICT_WIDTH)
+        for width in self._widths.values():
+            grid.add_column(width=width, justify="right", no_wrap=True)
+        grid.add_column(overflow="fold")
+        return grid
+
+    def _write_header(self) -> None:
+        grid = self._grid()
+        names = [*(["verdict"] if self._verdicts else []), *self._widths, self._noun]
+        grid.add_row(*names, style="bold")
+        self._console.print(grid)
+        self._console.rule(characters="─", style="none")
+
+    def _beside(self, row: Row) -> Any:
+        from rich.text import Text
+
+        grid = self._grid()
+        cells = [self._verdict(row)] if self._verdicts else []
+        cells += [Text(_number(name, row[name])) for name in self._widths]
+        grid.add_row(*cells, Text("\n").join(self._texts(row)))
+        return grid
+
+    def _below(self, row: Row) -> Any:
+        from rich.console import Group
+        from rich.padding import Padding
+        from rich.text import Text
+
+        name, *texts = self._texts(row)
+        # The words of a pair stay together where lines are broken.
+        pairs = (f"{name}\N{NO-BREAK SPACE}{_number(name, row[name])}" for name in self._widths)
+        numbers = [] if row["error"] else [Text("  ".join(pairs))]
+        verdict = [self._verdict(row)] if self._verdicts else []
+        head = [Text("  ").join([*verdict, *numbers])] if verdict or numbers else []
+        return Group(name, Padding(Group(*head, *texts), (0, 0, 0, _GAP)))
+
+    def _verdict(self, row: Row) -> Any:
+        from rich.text import Text
+
+        word = "error" if row["error"] else row["verdict"]
+        return Text(word, STYLES[word])
+
+    def _texts(self, row: Row) -> list[Any]:
+        """Name, and the reason or the error."""
+        from rich.text import Text
+
+        name = shown(row["path"])
+        if row.get("face") is not None:
+            left, top, right, bottom = (row[side] for side in ("left", "top", "right", "bottom"))
+            name += f" face {row['face']}: ({left}, {top}) to ({right}, {bottom})"
+        if row["error"]:
+            word = "" if self._verdicts else "error: "
+            return [Text(name), Text(word + shown(row["error"]), STYLES["error"])]
+        return [Text(name), *([Text(shown(row["reason"]), "dim")] if row.get("reason") else [])]
+
+    def _summary(self) -> str:
+        """All rows in a line: "3 pictures: 1 fake, 2 inconclusive"."""
+        numbers = counted(self._n_inputs, self._noun)
+        if self._n_faces:
+            numbers += f", {counted(self._n_faces, 'face')}"
+        parts = [f"{n} {word}" for word in ("fake", "real", "inconclusive")
+                 if (n := self._counts[word])]  # fmt: skip
+        if self.n_failed:
+            parts.append(counted(self.n_failed, "error"))
+        return f"{numbers}: {', '.join(parts)}" if parts else numbers
+
+
+def counted(number: int, noun: str) -> str:
+    """Put a number before its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _number(name: str, value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    if name == "p_fake" and not 0.005 <= value < 0.995:  # no picture is surely fake or surely not
+        return "<0.01" if value < 0.5 else ">0.99"
+    if name not in _DECIMALS:
+        return f"{value:.4f}" if abs(value) < 9.99 else f"{value:.4g}"
+    return f"{round(value, _DECIMALS[name]) + 0.0:.{_DECIMALS[name]}f}"  # never "-0.0"

@@ -1,0 +1,64 @@
+"""The command ``freqfake audit``: whether the files alone tell real from fake."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ._cli import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
+from ._terminal import STYLES, counted, on_terminal, write_line, write_table
+
+if TYPE_CHECKING:
+    from .audit import Audit
+
+_MOST_PAIRS = 10
+_EXAMPLES = """
+    freqfake audit --real photographs/ --fake generated/
+    # for a program to read; the exit status is 1 where the audit fails
+    freqfake audit --real photographs/ --fake generated/ --json
+"""
+
+
+def add_audit(commands: Any) -> None:
+    """Add the command."""
+    text = "tell whether files alone separate real from fake"
+    audit = add_command(commands, "audit", _audit, text, jobs=False, examples=_EXAMPLES)
+    add_labelled(audit)
+    audit.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _audit(args: argparse.Namespace) -> int:
+    from .audit import audit_files
+
+    audit = audit_files(paths_of(args.real), paths_of(args.fake))
+    for reason in audit.errors.values():
+        tell(f"warning: left out: {reason}")
+    if args.json:
+        print(json.dumps({**dataclasses.asdict(audit), "passed": audit.passed}, indent=2))
+    elif on_terminal(sys.stdout):
+        _show(audit)
+    else:
+        print(audit)
+    return OK if audit.passed and not audit.errors else SOME_UNREADABLE
+
+
+def _show(audit: "Audit") -> None:
+    """Show an audit on a terminal: its verdict in a word and in colour, its facts as a table."""
+    from .audit import MAX_AUC
+
+    sizes = counted(audit.n_sizes, "picture size")
+    write_line(f"{audit.n_real} real and {audit.n_fake} fake files, {sizes}")
+    facts = [(fact, f"{auc:.3f}", audit.common[fact]) for fact, auc in audit.auc_by_fact.items()]
+    facts.append(("all together", f"{audit.auc:.3f}", ""))
+    styles = [STYLES["warning"] if float(auc) > MAX_AUC else "" for _, auc, _ in facts]
+    write_table({"fact": "left", "AUC": "right", "commonest": "left"}, facts, styles)
+    write_line(f"files with the same pixels as another: {len(audit.duplicates)}")
+    for pair in audit.duplicates[:_MOST_PAIRS]:
+        write_line("  " + " = ".join(pair))
+    if audit.passed:
+        text = f"the files alone do not separate real from fake (AUC up to {MAX_AUC})"
+        write_line(text, ("passed: ", STYLES["real"]))
+    else:
+        text = "the files alone separate real from fake: a detector can score well on this data "
+        write_line(f"{text}set without looking at a picture", ("failed: ", STYLES["fake"]))

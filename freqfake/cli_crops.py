@@ -1,0 +1,94 @@
+"""The commands that cut faces and frames out: ``freqfake deep faces`` and ``freqfake deep frames``.
+
+They need no torch.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ._cli import Row, add_command, add_paths, show_bar, status_of
+from .io import MAX_PIXELS
+from .tables import open_table
+
+_FACES = """
+    freqfake deep faces group.jpg video.mp4 --out faces/
+    # the largest face of one frame a second
+    freqfake deep faces video.mp4 --rate 1 --largest --out faces/
+"""
+_FRAMES = """
+    freqfake deep frames video.mp4 --out frames/
+    # 50 of each scene
+    freqfake deep frames videos/ --scenes 50 --out frames/
+"""
+
+
+def add_crops(parts: Any) -> None:
+    """Add the commands ``faces`` and ``frames``."""
+    text = "cut the faces out of pictures and videos"
+    faces = add_command(parts, "faces", _faces, text, examples=_FACES)
+    add_paths(faces)
+    add_margin(faces)
+    text = "the largest face of each picture or frame alone"
+    faces.add_argument("--largest", action="store_true", help=text)
+    _add_cut(faces)
+    frames = add_command(parts, "frames", _frames, "cut frames out of videos", examples=_FRAMES)
+    add_paths(frames)
+    _add_cut(frames)
+
+
+def add_margin(command: Any) -> None:
+    """Add the margin around a face."""
+    text = "what to add around a face, in parts of its size (default: %(default)s)"
+    command.add_argument("--margin", type=float, default=0.3, metavar="PART", help=text)
+
+
+def _add_cut(command: argparse.ArgumentParser) -> None:
+    text = "refuse pictures with more pixels (default: %(default)s)"
+    command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+    which = command.add_argument_group("which frames").add_mutually_exclusive_group()
+    text = "so many frames of each video, evenly spread"
+    which.add_argument("--count", type=int, metavar="N", help=f"{text} (default: 20)")
+    which.add_argument("--rate", type=float, metavar="RATE", help="so many frames a second")
+    text = "so many frames of each scene, say 50: one ends where the camera or the light changes"
+    which.add_argument("--scenes", type=int, metavar="N", help=text)
+    which.add_argument("--every", action="store_true", help="every frame")
+    output = command.add_argument_group("output")
+    text = "folder for the PNG files; the table of them goes to stdout"
+    output.add_argument("--out", metavar="FOLDER", required=True, help=text)
+
+
+def _faces(args: argparse.Namespace) -> int:
+    from .crops import CROP_COLUMNS, save_faces
+
+    options = {**_cut(args), "margin": args.margin, "largest": args.largest}
+    return _write_cut(save_faces, options, CROP_COLUMNS, args)
+
+
+def _frames(args: argparse.Namespace) -> int:
+    from .crops import FRAME_COLUMNS, save_frames
+
+    return _write_cut(save_frames, _cut(args), FRAME_COLUMNS, args)
+
+
+def _write_cut(
+    save: Callable[..., Iterator[list[Row]]],
+    options: Row,
+    columns: Sequence[str],
+    args: argparse.Namespace,
+) -> int:
+    """Save pictures, and write the table of them to stdout."""
+    bar = show_bar(args.paths, rows_to_stdout=True)
+    done = save(args.paths, args.out, **options, n_jobs=args.jobs, progress=bar)
+    with open_table(None, columns) as table:
+        for rows in done:
+            table.write(*rows)
+    return status_of(table)
+
+
+def _cut(args: argparse.Namespace) -> Row:
+    count = args.count
+    if count is None and args.rate is None and args.scenes is None and not args.every:
+        count = 20
+    choice = {"count": count, "rate": args.rate, "per_scene": args.scenes}
+    return {**choice, "max_pixels": args.max_pixels}
