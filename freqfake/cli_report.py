@@ -1,0 +1,85 @@
+"""The command that writes reports."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ._cli import (
+    OK,
+    SOME_UNREADABLE,
+    add_command,
+    add_paths,
+    load_model,
+    paths_of,
+    show_bar,
+    tell,
+)
+from .io import MAX_PIXELS
+
+_PAGE_ENDINGS = (".html", ".htm")
+_EXAMPLES = """
+    freqfake report face.png -o report.html
+    # a page each and a table of them, with all processor cores
+    freqfake report pictures/ -o reports/ --jobs -1
+    # 1 in 100 pictures is thought to be fake
+    freqfake report face.png -o report.html --prior 0.01
+"""
+
+
+def add_report(commands: Any) -> None:
+    """Add ``report``."""
+    text = "write reports for the browser: verdict, evidence, spectra, what the file claims"
+    report = add_command(commands, "report", _report, text, examples=_EXAMPLES)
+    add_paths(report)
+    text = "refuse pictures with more pixels (default: %(default)s)"
+    report.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+    verdict = report.add_argument_group("verdict")
+    text = "model file, or the name of an embedded model: faces (default) or lewoo"
+    verdict.add_argument("--model", default="faces", metavar="MODEL", help=text)
+    text = "call fake only what lies beyond the score that real pictures exceed at a rate surely "
+    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=f"{text}below RATE")
+    text = "probability of fake beforehand (default: %(default)s)"
+    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+    output = report.add_argument_group("output")
+    text = "a file that ends in .html, for one picture; or a folder, for any number"
+    output.add_argument("-o", "--out", required=True, metavar="OUT", help=text)
+
+
+def _report(args: argparse.Namespace) -> int:
+    load_model(args.model)  # a wrong name is told with what may have been meant
+    paths = paths_of(args.paths)
+    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "max_pixels")}
+    if args.out.lower().endswith(_PAGE_ENDINGS):
+        return _write_page(paths, args, options)
+    return _write_folder(paths, args, options)
+
+
+def _write_page(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
+    from .report import make_report
+    from .report.page import check_replaceable
+
+    out = Path(args.out)
+    if len(paths) != 1:
+        raise ValueError(
+            f"--out {args.out} is a page for one picture; got {len(paths)}: give a folder, which "
+            "gets a page each and a table of them"
+        )
+    if not out.absolute().parent.is_dir():
+        raise FileNotFoundError(f"no such folder for --out: {out.absolute().parent}")
+    check_replaceable(out)  # before the work
+    report = make_report(paths[0], args.model, **options)
+    report.save(out)
+    tell(f"{report.verdict or 'could not be read, see the page'}: {args.out}")
+    return SOME_UNREADABLE if report.error else OK
+
+
+def _write_folder(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
+    from .report import write_reports
+
+    bar = show_bar(paths)
+    done = write_reports(paths, args.out, args.model, **options, n_jobs=args.jobs, progress=bar)
+    n_failed = sum(bool(row.error) for row in done)
+    if n_failed:
+        tell(f"{n_failed} input(s) could not be read, see the table")
+    tell(f"{len(done)} report(s): {Path(args.out, 'index.html')}")
+    return SOME_UNREADABLE if n_failed else OK

@@ -1,0 +1,205 @@
+"""Reports on many pictures: a page each, and one that lists them."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..detector import Detector
+from ..extraction import map_pictures
+from ..io import MAX_PIXELS, ImageLike, PathLike, find_images
+from . import figures
+from .examination import Examination, Model, asked, look_at
+from .page import (
+    Report,
+    check_replaceable,
+    render,
+    render_index,
+    require_packages,
+    write_page,
+)
+
+INDEX = "index.html"
+_MAX_STEM = 48  # characters of a picture's name in that of its page
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One picture of the list, and the name of its page.
+
+    Attributes
+    ----------
+    page : str
+        Name of the file, in the folder of the list.
+    name, path, llr, verdict, reason, error
+        See :class:`Examination`.
+    width, height : int
+        In pixels; 0 where nothing was read.
+    delivery, format : str
+        See :class:`freqfake.io.ImageFacts`; empty where nothing was read.
+    thumbnail : str
+        Small copy of the picture, as a data URL; may be empty.
+    """
+
+    page: str
+    name: str
+    path: str
+    llr: float
+    verdict: str
+    reason: str
+    error: str
+    width: int = 0
+    height: int = 0
+    delivery: str = ""
+    format: str = ""
+    thumbnail: str = ""
+
+
+def make_report(
+    image: ImageLike,
+    detector: Detector | PathLike = "faces",
+    *,
+    name: str = "",
+    max_fpr: float | None = None,
+    prior: float = 0.5,
+    max_pixels: int = MAX_PIXELS,
+) -> Report:
+    """Make a report on one picture: a page that needs nothing but itself.
+
+    Parameters
+    ----------
+    image, detector, name, max_fpr, prior, max_pixels
+        See :func:`examine`.
+
+    Returns
+    -------
+    Report
+        With ``html``, ``save(path)``, and the numbers in ``examination``.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra ``report`` is not installed.
+    ModelFileError, OperatingPointError, ValueError
+        The model or an option is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.report import make_report
+    >>> noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    >>> report = make_report(noise, name="noise")
+    >>> report
+    <freqfake report on 'noise': inconclusive>
+    >>> report.html.startswith("<!DOCTYPE html>"), "noise" in report.html
+    (True, True)
+    """
+    require_packages()
+    model, detector = asked(detector, max_fpr, prior)
+    found = look_at(image, model, detector, name=name, prior=prior, max_pixels=max_pixels)
+    return Report(found, render(found, detector))
+
+
+def write_reports(
+    inputs: PathLike | Iterable[PathLike],
+    folder: PathLike,
+    detector: Detector | PathLike = "faces",
+    *,
+    max_fpr: float | None = None,
+    prior: float = 0.5,
+    max_pixels: int = MAX_PIXELS,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> list[Listed]:
+    """Write a report on each of many pictures, and ``index.html``, which lists them.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths
+        Files, folders and globs, see :func:`freqfake.find_images`.
+    folder : path
+        Where to write; made if it is not there. Pages of an earlier run are replaced.
+    detector, max_fpr, prior, max_pixels
+        See :func:`examine`.
+    n_jobs, progress
+        See :func:`freqfake.iter_features`.
+
+    Returns
+    -------
+    list of Listed
+        One for each picture, those that cannot be read too.
+
+    Raises
+    ------
+    FileExistsError
+        There is a file of the name of the folder, or of a page, that is no report of freqfake.
+    FileNotFoundError
+        There is no folder to make the folder in.
+    MissingExtraError, ModelFileError, OperatingPointError, ValueError
+        As :func:`make_report`.
+    """
+    require_packages()
+    model, detector = asked(detector, max_fpr, prior)
+    target = _folder(folder)
+    options: dict[str, Any] = {"folder": target, "prior": prior, "max_pixels": max_pixels}
+    job = functools.partial(_write_one, model, detector, **options)
+    done = list(map_pictures(job, find_images(inputs), n_jobs=n_jobs, progress=progress))
+    write_page(target / INDEX, render_index(done, model))
+    return done
+
+
+def page_name(path: str) -> str:
+    """Name of the page of a picture: safe on every system, the same in every run, never shared.
+
+    Examples
+    --------
+    >>> from freqfake.report.batch import page_name
+    >>> page_name("a/My face.png"), page_name("b/My face.png")
+    ('my-face-eeefdaef0662.html', 'my-face-ebe66c347c64.html')
+    """
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(path).stem.lower())[:_MAX_STEM].strip("-")
+    digest = hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    return f"{stem or 'picture'}-{digest}.html"
+
+
+def _folder(path: PathLike) -> Path:
+    """Make the folder for the pages, where one can be."""
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"many reports need a folder, one needs a .html file; got {folder}")
+    if not folder.absolute().parent.is_dir():
+        raise FileNotFoundError(f"no such folder: {folder.absolute().parent}")
+    folder.mkdir(exist_ok=True)
+    check_replaceable(folder / INDEX)
+    return folder
+
+
+def _write_one(
+    model: Model,
+    detector: Detector,
+    path: str,
+    image: str,
+    facts: None,
+    *,
+    folder: Path,
+    prior: float,
+    max_pixels: int,
+) -> Listed:
+    """Write the page of one picture, in whatever process this runs."""
+    found = look_at(image, model, detector, prior=prior, max_pixels=max_pixels)
+    name = page_name(path)
+    write_page(folder / name, render(found, detector, index=INDEX))
+    return _listed(found, name)
+
+
+def _listed(found: Examination, page: str) -> Listed:
+    facts, pixels = found.facts, found.pixels
+    read: dict[str, Any] = {}
+    if facts is not None and pixels is not None:
+        read = {name: getattr(facts, name) for name in ("width", "height", "delivery", "format")}
+        read["thumbnail"] = figures.thumbnail(pixels)
+    same = ("name", "path", "llr", "verdict", "reason", "error")
+    return Listed(page, **{name: getattr(found, name) for name in same}, **read)

@@ -1,0 +1,246 @@
+"""Everything that a report tells about a picture, as plain data: no HTML, no figures."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._version import __version__
+from ..calibration import posterior, verbal_equivalent
+from ..detector import Detector, load_detector
+from ..exceptions import FreqFakeError, ImageReadError
+from ..features import FEATURE_NAMES, asynchrony_features
+from ..io import MAX_PIXELS, ImageFacts, ImageLike, PathLike, find_images, read_any
+from ..provenance import Provenance, read_provenance
+
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model that was asked, and how.
+
+    Attributes
+    ----------
+    name : str
+        As it was given: "faces", a file; or what a detector in memory is called.
+    sha256 : str
+        Of the model file; empty for a detector in memory.
+    features : str
+        "rich" or "asynchrony".
+    info : dict
+        What it was trained on.
+    threshold : float
+        Score that a picture called fake exceeds; minus infinity if there is none.
+    max_fpr : float or None
+        Rate of real pictures called fake that the threshold stands for.
+    bounds : tuple of float
+        Smallest and largest log10 likelihood ratio that its calibration supports.
+    """
+
+    name: str
+    sha256: str
+    features: str
+    info: Mapping[str, Any]
+    threshold: float
+    max_fpr: float | None
+    bounds: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was found out about one picture.
+
+    Attributes
+    ----------
+    name : str
+        What the picture is called: as it was given, or the last part of the path.
+    path : str
+        Of the file; empty for a picture in memory.
+    score, llr, p_fake, verdict, reason, error
+        See :meth:`freqfake.Detector.score`; numbers are NaN where there is an error.
+    prior : float
+        Probability of fake beforehand that `p_fake` assumes.
+    model : Model
+    facts : ImageFacts or None
+        None if the picture cannot be read.
+    provenance : Provenance or None
+        None for a picture in memory, and for a file that cannot be opened.
+    features : dict of str to float
+        The six asynchrony features; empty where there are none.
+    contributions : dict of str to float
+        Parts of the score, of a model on the rich features; empty for others.
+    shares_beyond : tuple of float
+        Shares of the held-out real and of the fake pictures of the model whose score is at least
+        this one's; empty without a score.
+    pixels : ndarray or None
+        Of the picture, see :func:`freqfake.read_image`.
+    made_at : datetime
+        In UTC.
+    versions : dict of str to str
+    """
+
+    name: str
+    path: str
+    score: float
+    llr: float
+    p_fake: float
+    verdict: str
+    reason: str
+    error: str
+    prior: float
+    model: Model
+    facts: ImageFacts | None = None
+    provenance: Provenance | None = None
+    features: Mapping[str, float] = field(default_factory=dict)
+    contributions: Mapping[str, float] = field(default_factory=dict)
+    shares_beyond: tuple[float, ...] = ()
+    pixels: npt.NDArray[Any] | None = field(default=None, repr=False, compare=False)
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+
+    @property
+    def words(self) -> str:
+        """The likelihood ratio in the words of the ENFSI guideline."""
+        return verbal_equivalent(self.llr)
+
+    def p_fake_at(self, prior: float) -> float:
+        """Probability of fake that another prior would give."""
+        return float(posterior(self.llr, prior))
+
+
+def examine(
+    image: ImageLike,
+    detector: Detector | PathLike = "faces",
+    *,
+    name: str = "",
+    max_fpr: float | None = None,
+    prior: float = 0.5,
+    max_pixels: int = MAX_PIXELS,
+) -> Examination:
+    """Find out all that a report tells about one picture.
+
+    Parameters
+    ----------
+    image : path, PIL image or array
+        A file is read for the facts of its delivery and for what it claims, too.
+    detector : Detector or path
+        Or what :func:`freqfake.load_detector` takes: then the model file is named and its SHA-256
+        told.
+    name : str
+        What to call the picture; the last part of its path by default.
+    max_fpr, prior, max_pixels
+        See :meth:`freqfake.Detector.score`.
+
+    Returns
+    -------
+    Examination
+        Also of a picture that cannot be read: its ``error`` says why.
+
+    Raises
+    ------
+    ModelFileError, OperatingPointError, ValueError
+        The model or an option is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.report import examine
+    >>> noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    >>> found = examine(noise, name="noise")
+    >>> found.name, found.verdict, sorted(found.contributions)[:2]
+    ('noise', 'inconclusive', ['block transforms', 'noise across the colours'])
+    """
+    return look_at(
+        image, *asked(detector, max_fpr, prior), name=name, prior=prior, max_pixels=max_pixels
+    )
+
+
+def look_at(
+    image: ImageLike,
+    model: Model,
+    detector: Detector,
+    *,
+    name: str = "",
+    prior: float = 0.5,
+    max_pixels: int = MAX_PIXELS,
+) -> Examination:
+    """Examine a picture with a model that was loaded already, see :func:`examine`."""
+    is_file = isinstance(image, (str, os.PathLike))
+    if is_file and list(find_images(image)) != [os.fspath(image)]:
+        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {image}")
+    options: dict[str, Any] = {"prior": prior, "max_pixels": max_pixels}
+    row = next(detector.iter_scores([image], max_fpr=model.max_fpr, **options))
+    path = os.fspath(image) if is_file else ""
+    name = name or Path(path).name or path or "a picture in memory"
+    found: dict[str, Any] = {**row, "name": name, "path": path, "prior": prior, "model": model}
+    if is_file:
+        found["provenance"] = _provenance(image)
+    if np.isfinite(row["score"]):
+        beyond = (float(np.mean(scores >= row["score"])) for scores in detector.held_out)
+        found["shares_beyond"] = tuple(beyond)
+    return Examination(**found, **_from_pixels(image, detector, max_pixels))
+
+
+def asked(
+    detector: Detector | PathLike, max_fpr: float | None, prior: float
+) -> tuple[Model, Detector]:
+    """Load the model where it is not loaded yet; what a report says about it, and the detector."""
+    name, digest = "", ""
+    if not isinstance(detector, Detector):
+        name = os.fspath(detector)
+        detector = load_detector(detector)
+        digest = _sha256_of_model(name)
+    detector.iter_scores([], max_fpr=max_fpr, prior=prior)  # wrong options are told first
+    calibrator = detector.calibrator
+    model = Model(
+        name=name or f"{detector.info.get('name', 'unnamed')} (a detector in memory)",
+        sha256=digest,
+        features=detector.features,
+        info=detector.info,
+        threshold=detector.threshold(max_fpr),
+        max_fpr=detector.max_fpr if max_fpr is None else max_fpr,
+        bounds=(float(calibrator.lower_bound_), float(calibrator.upper_bound_)),
+    )
+    return model, detector
+
+
+def _sha256_of_model(name: str) -> str:
+    embedded = resources.files("freqfake") / "models" / f"{name}.npz"
+    source = embedded if name.isidentifier() and embedded.is_file() else Path(name)
+    return hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+def _provenance(path: PathLike) -> Provenance | None:
+    try:
+        return read_provenance(path)
+    except ImageReadError:  # the row of the score says so already
+        return None
+
+
+def _from_pixels(image: ImageLike, detector: Detector, max_pixels: int) -> dict[str, Any]:
+    """Find what the pixels tell beside the score, as much of it as can be had."""
+    found: dict[str, Any] = {}
+    try:
+        pixels, facts = read_any(image, max_pixels=max_pixels)
+        found = {"pixels": pixels, "facts": facts}
+        features = asynchrony_features(pixels, spectrum=detector.spectrum)
+        found["features"] = dict(zip(FEATURE_NAMES, map(float, features), strict=True))
+        if detector.features == "rich":
+            found["contributions"] = detector.contributions(pixels)
+    except (FreqFakeError, MemoryError):  # the row of the score tells a picture that is no good
+        pass
+    return found
+
+
+def _versions() -> dict[str, str]:
+    others = {package: metadata.version(package) for package in _PACKAGES}
+    return {"freqfake": __version__, "python": platform.python_version(), **others}

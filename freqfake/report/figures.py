@@ -1,0 +1,284 @@
+"""The figures of a report: drawn by :mod:`freqfake.plots`, as text and lines of the page itself.
+
+Nothing here goes through pyplot, so reports can be made in several threads.
+"""
+
+import base64
+import io
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..detector import Detector
+from ..exceptions import ImageValueError
+from ..io import to_pil
+from ..plots import (
+    plot_contributions,
+    plot_features,
+    plot_ring_agreement,
+    plot_ring_profiles,
+    plot_scores,
+    plot_spectra,
+    plot_verbal_scale,
+)
+from .examination import Examination
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from PIL import Image
+
+_PREVIEW_SIDE, _THUMBNAIL_SIDE = 720, 112  # pixels of the copies that are shown
+_PLANE_SIDE = 320  # of a spectrum on the page
+_MAX_DRAWN = 1536  # pixels a side whose spectra are drawn; of larger pictures the middle
+_MIN_DRAWN = 8  # fewer give no spectrum that anybody could look at
+_PAGE_COLOURS = {  # the page has them twice, for light and for dark
+    "#000000": "currentColor",
+    "#ffffff": "var(--paper)",
+    "#bbbbbb": "var(--band)",
+    "#777777": "var(--quiet)",
+    "#0072b2": "var(--real)",
+    "#d55e00": "var(--fake)",
+    "#009e73": "var(--green)",
+    "#cc79a7": "var(--pink)",
+}
+_SVG_SETTINGS = threading.Lock()  # matplotlib has them for the whole process only
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    name : str
+        Of its element, unique on the page.
+    description : str
+        What it shows, for who cannot see it.
+    svg : str
+        Of the page's colours and letters.
+    columns, rows
+        The numbers that are drawn, as a table; empty where the page has them elsewhere.
+    """
+
+    name: str
+    description: str
+    svg: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture of a spectrum, with its title as the caption."""
+
+    title: str
+    url: str
+
+
+def preview(pixels: npt.NDArray[Any]) -> str:
+    """Scaled-down copy of a picture for the page, as a data URL; empty if it cannot be shown."""
+    return _small_copy(pixels, _PREVIEW_SIDE, quality=85)
+
+
+def thumbnail(pixels: npt.NDArray[Any]) -> str:
+    """Small copy of a picture for a table."""
+    return _small_copy(pixels, _THUMBNAIL_SIDE, quality=75)
+
+
+def verbal_scale(found: Examination) -> Figure:
+    """Draw the likelihood ratio on the verbal scale."""
+    low, high = found.model.bounds
+    description = (
+        f"Scale of the log10 likelihood ratio from -7, real, to 7, generated. This picture: "
+        f"{found.llr:.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
+    )
+    return _drawn(
+        "scale",
+        description,
+        lambda ax: plot_verbal_scale(found.llr, bounds=found.model.bounds, ax=ax),
+        size=(5.2, 3.4),
+    )
+
+
+def scores(found: Examination, detector: Detector) -> Figure:
+    """Draw the score among those of the model's held-out pictures."""
+    real, fake = found.shares_beyond
+    description = (
+        f"Two histograms: scores of known real pictures lie mostly left, of known generated ones "
+        f"mostly right. This picture's score is {found.score:.2f}; {real:.2%} of the real and "
+        f"{fake:.2%} of the generated ones have at least that."
+    )
+    options: dict[str, float] = {"score": found.score, "threshold": found.model.threshold}
+    return _drawn(
+        "scores",
+        description,
+        lambda ax: plot_scores(*detector.held_out, **options, ax=ax),
+        size=(5.2, 3.5),
+    )
+
+
+def parts(found: Examination, detector: Detector) -> Figure | None:
+    """Draw what makes up the score: its parts, or the six features among known ones."""
+    if found.contributions:
+        told = ", ".join(f"{name} {value:+.2f}" for name, value in found.contributions.items())
+        return _drawn(
+            "parts",
+            f"Bars: parts of the score, positive for generated: {told}.",
+            lambda ax: plot_contributions(found.contributions, ax=ax).margins(x=0.3),
+            size=(5.2, 2.2),
+        )
+    known = getattr(detector.classifier, "source_", None)
+    if known is None or not found.features:
+        return None
+    values, labels = list(found.features.values()), detector.classifier.source_labels_
+    told = ", ".join(f"{name} {value:.3g}" for name, value in found.features.items())
+    return _drawn(
+        "parts",
+        "The six features of this picture as marks, among bars that hold half and 95 % of the "
+        f"known real and of the known generated pictures: {told}.",
+        lambda ax: plot_features(values, known, labels, ax=ax),
+        size=(5.2, 4.6),
+    )
+
+
+def rings(pixels: npt.NDArray[Any]) -> list[Figure]:
+    """Draw power and agreement of the channels over radial frequency."""
+    return [
+        _drawn(
+            "power",
+            "Three lines: mean power of the red, green and blue channel over radial frequency.",
+            lambda ax: plot_ring_profiles(pixels, ax=ax),
+            size=(5.2, 3.7),
+            table=True,
+        ),
+        _drawn(
+            "agreement",
+            "Three lines: how far red and green, red and blue, green and blue agree over radial "
+            "frequency, from 0, unrelated, to 1, alike.",
+            lambda ax: plot_ring_agreement(pixels, ax=ax),
+            size=(5.2, 3.7),
+            table=True,
+        ),
+    ]
+
+
+def spectra(pixels: npt.NDArray[Any], spectrum: Any) -> list[Tile]:
+    """Pictures of the spectra of the channels, and of how far each two of them differ.
+
+    Raises
+    ------
+    ImageValueError
+        The picture is too small.
+    """
+    if min(pixels.shape[:2]) < _MIN_DRAWN:
+        raise ImageValueError(
+            f"spectra are drawn from {_MIN_DRAWN} x {_MIN_DRAWN} pixels on; "
+            f"got {pixels.shape[1]} x {pixels.shape[0]}"
+        )
+    from matplotlib.figure import Figure as Canvas
+
+    axes = plot_spectra(pixels, spectrum=spectrum, axes=list(Canvas().subplots(1, 7)))
+    return [Tile(" ".join(ax.get_title().split()), _plane(ax.images[0])) for ax in axes[1:]]
+
+
+def drawn_part(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Middle of a large picture, whose spectra take no longer than those of a usual one."""
+    top, left = (max(0, (side - _MAX_DRAWN) // 2) for side in pixels.shape[:2])
+    return pixels[top : top + _MAX_DRAWN, left : left + _MAX_DRAWN]
+
+
+def _drawn(
+    name: str,
+    description: str,
+    plot: "Callable[[Axes], Any]",
+    *,
+    size: tuple[float, float],
+    table: bool = False,
+) -> Figure:
+    """Draw into axes of their own."""
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=size, layout="constrained")
+    ax = canvas.subplots()
+    plot(ax)
+    columns, rows = _numbers(ax) if table else ((), ())
+    return Figure(name, description, _svg(canvas, name), columns=columns, rows=rows)
+
+
+def _numbers(ax: "Axes") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Values of the lines at some ten places, as a table."""
+    lines = ax.get_lines()
+    places = np.asarray(lines[0].get_xdata())
+    chosen = np.unique(np.linspace(0, len(places) - 1, 11).astype(int))
+    rows = (
+        (f"{places[i]:.3f}", *(f"{np.asarray(line.get_ydata())[i]:.2f}" for line in lines))
+        for i in chosen
+    )
+    return ("cycles per pixel", *(str(line.get_label()) for line in lines)), tuple(rows)
+
+
+def _svg(canvas: Any, name: str) -> str:
+    """SVG of a figure, to stand in a page: in its colours, with ids of its own, without size."""
+    from matplotlib import rc_context
+
+    for ax in canvas.axes:
+        ax.set_title("")  # the page has headings
+        ax.patch.set_visible(False)
+        if legend := ax.get_legend():  # it would hide what is drawn in so little room
+            legend.remove()
+            under = {"loc": "outside lower center", "ncols": 2, "frameon": False}
+            canvas.legend(*ax.get_legend_handles_labels(), fontsize=9, **under)
+    canvas.patch.set_visible(False)
+    file = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with _SVG_SETTINGS, rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        canvas.savefig(file, format="svg", metadata=nothing)
+    return _for_the_page(file.getvalue(), name)
+
+
+def _for_the_page(svg: str, name: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # the page's has it
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    for ink, colour in _PAGE_COLOURS.items():
+        svg = svg.replace(ink, colour)
+    return svg.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1)
+
+
+def _plane(drawn: Any) -> str:
+    """Plane of a spectrum, at the size of the page, in the colours it was drawn with."""
+    from PIL import Image
+
+    values = np.asarray(drawn.norm(drawn.get_array()), np.float32)
+    copy = Image.fromarray(values)
+    if max(copy.size) > _PLANE_SIDE:
+        scale = _PLANE_SIDE / max(copy.size)
+        size = [max(1, round(side * scale)) for side in copy.size]
+        copy = copy.resize((size[0], size[1]), Image.Resampling.BOX)
+    indices = np.rint(np.clip(np.asarray(copy), 0, 1) * 255).astype(np.uint8)
+    plane = Image.fromarray(indices)
+    plane.putpalette(drawn.cmap(np.arange(256), bytes=True)[:, :3].tobytes())
+    return _data_url(plane, "PNG", optimize=True)
+
+
+def _small_copy(pixels: npt.NDArray[Any], side: int, *, quality: int) -> str:
+    try:
+        copy = to_pil(pixels)
+    except ImageValueError:  # floating point outside [0, 1]: no colours that could be shown
+        return ""
+    copy.thumbnail((side, side))
+    return _data_url(copy, "JPEG", quality=quality)
+
+
+def _data_url(image: "Image.Image", form: str, **options: Any) -> str:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
