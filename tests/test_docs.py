@@ -203,7 +203,7 @@ def test_every_command_line_is_one(page, capsys):
     for command, _ in commands(page):
         status = 0
         try:
-            cli._parser().parse_args(shlex.split(command, comments=True)[1:])
+            cli.make_parser().parse_args(shlex.split(command, comments=True)[1:])
         except SystemExit as stop:  # --version and --help end well
             status = stop.code
         assert status == 0, f"{command}: {capsys.readouterr().err}"

@@ -20,8 +20,8 @@ import pytest
 from test_cli import run
 
 from freqfake import FEATURE_NAMES, load_detector
-from freqfake._terminal import ScreenTable, write_table
-from freqfake.cli import _parser, main
+from freqfake.cli import main, make_parser
+from freqfake.cli.terminal import ScreenTable, write_table
 
 FREQFAKE = [sys.executable, "-m", "freqfake"]
 WITHOUT_RICH = """
@@ -122,7 +122,7 @@ def piped(pictures):
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("parser", [*commands(_parser())], ids=lambda parser: parser.prog)
+@pytest.mark.parametrize("parser", [*commands(make_parser())], ids=lambda parser: parser.prog)
 def test_every_example_is_a_valid_command_line(parser):
     lines = parser.format_help().split("\nexamples:\n")[1].split("\n\n")[0]
     examples = [shlex.split(line, comments=True) for line in lines.replace("\\\n", " ").split("\n")]
@@ -136,7 +136,7 @@ def test_every_example_is_a_valid_command_line(parser):
         if words[-1] == "--help":
             assert words[-2] in " ".join(command.prog for command in commands(parser))
         else:
-            assert _parser().parse_args(words[1:]).run
+            assert make_parser().parse_args(words[1:]).run
 
 
 def test_help_is_plain_in_a_pipe_and_coloured_on_a_terminal():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from freqfake.cli import _parser
+from freqfake.cli import make_parser
 
 WIDTH = 92  # characters of a line
 
@@ -16,7 +16,7 @@ class CommandLine(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Make the sections."""
-        return [self._section(parser) for parser in commands(_parser())]
+        return [self._section(parser) for parser in commands(make_parser())]
 
     def _section(self, parser: argparse.ArgumentParser) -> nodes.section:
         title = nodes.title(parser.prog, "", nodes.literal(text=parser.prog))

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from ._terminal import coloured, console, write_message
+from .terminal import coloured, console, write_message
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

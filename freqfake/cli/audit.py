@@ -6,11 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ._cli import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
-from ._terminal import STYLES, counted, on_terminal, write_line, write_table
+from .common import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
+from .terminal import STYLES, counted, on_terminal, write_line, write_table
 
 if TYPE_CHECKING:
-    from .audit import Audit
+    from ..audit import Audit
 
 _MOST_PAIRS = 10
 _EXAMPLES = """
@@ -29,7 +29,7 @@ def add_audit(commands: Any) -> None:
 
 
 def _audit(args: argparse.Namespace) -> int:
-    from .audit import audit_files
+    from ..audit import audit_files
 
     audit = audit_files(paths_of(args.real), paths_of(args.fake))
     for reason in audit.errors.values():
@@ -45,7 +45,7 @@ def _audit(args: argparse.Namespace) -> int:
 
 def _show(audit: "Audit") -> None:
     """Show an audit on a terminal: its verdict in a word and in colour, its facts as a table."""
-    from .audit import MAX_AUC
+    from ..audit import MAX_AUC
 
     sizes = counted(audit.n_sizes, "picture size")
     write_line(f"{audit.n_real} real and {audit.n_fake} fake files, {sizes}")

@@ -4,17 +4,19 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ._cli import (
+from .common import (
     OK,
     SOME_UNREADABLE,
     add_command,
+    add_max_pixels,
     add_paths,
+    add_verdict,
     load_model,
     paths_of,
     show_bar,
+    start_processes,
     tell,
 )
-from .io import MAX_PIXELS
 
 _PAGE_ENDINGS = (".html", ".htm")
 _EXAMPLES = """
@@ -31,15 +33,8 @@ def add_report(commands: Any) -> None:
     text = "write reports for the browser: verdict, evidence, spectra, what the file claims"
     report = add_command(commands, "report", _report, text, examples=_EXAMPLES)
     add_paths(report)
-    text = "refuse pictures with more pixels (default: %(default)s)"
-    report.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
-    verdict = report.add_argument_group("verdict")
-    text = "model file, or the name of an embedded model: faces (default) or lewoo"
-    verdict.add_argument("--model", default="faces", metavar="MODEL", help=text)
-    text = "call fake only what lies beyond the score that real pictures exceed at a rate surely "
-    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=f"{text}below RATE")
-    text = "probability of fake beforehand (default: %(default)s)"
-    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+    add_max_pixels(report)
+    add_verdict(report)
     output = report.add_argument_group("output")
     text = "a file that ends in .html, for one picture; or a folder, for any number"
     output.add_argument("-o", "--out", required=True, metavar="OUT", help=text)
@@ -55,8 +50,8 @@ def _report(args: argparse.Namespace) -> int:
 
 
 def _write_page(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
-    from .report import make_report
-    from .report.page import check_replaceable
+    from ..report import make_report
+    from ..report.page import check_replaceable
 
     out = Path(args.out)
     if len(paths) != 1:
@@ -74,9 +69,10 @@ def _write_page(paths: list[str], args: argparse.Namespace, options: dict[str, A
 
 
 def _write_folder(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
-    from .report import write_reports
+    from ..report import write_reports
 
     bar = show_bar(paths)
+    start_processes(args.jobs)
     done = write_reports(paths, args.out, args.model, **options, n_jobs=args.jobs, progress=bar)
     n_failed = sum(bool(row.error) for row in done)
     if n_failed:

@@ -7,9 +7,8 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ._cli import Row, add_command, add_paths, show_bar, status_of
-from .io import MAX_PIXELS
-from .tables import open_table
+from ..tables import open_table
+from .common import Row, add_command, add_max_pixels, add_paths, show_bar, status_of
 
 _FACES = """
     freqfake deep faces group.jpg video.mp4 --out faces/
@@ -44,8 +43,7 @@ def add_margin(command: Any) -> None:
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
-    text = "refuse pictures with more pixels (default: %(default)s)"
-    command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+    add_max_pixels(command)
     which = command.add_argument_group("which frames").add_mutually_exclusive_group()
     text = "so many frames of each video, evenly spread"
     which.add_argument("--count", type=int, metavar="N", help=f"{text} (default: 20)")
@@ -59,14 +57,14 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
 
 
 def _faces(args: argparse.Namespace) -> int:
-    from .crops import CROP_COLUMNS, save_faces
+    from ..crops import CROP_COLUMNS, save_faces
 
     options = {**_cut(args), "margin": args.margin, "largest": args.largest}
     return _write_cut(save_faces, options, CROP_COLUMNS, args)
 
 
 def _frames(args: argparse.Namespace) -> int:
-    from .crops import FRAME_COLUMNS, save_frames
+    from ..crops import FRAME_COLUMNS, save_frames
 
     return _write_cut(save_frames, _cut(args), FRAME_COLUMNS, args)
 

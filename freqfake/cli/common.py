@@ -11,14 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ._parser import did_you_mean
-from ._terminal import ScreenTable, on_terminal, write_message, write_table
-from .exceptions import ModelFileError
-from .io import MAX_PIXELS
-from .tables import TableWriter, open_table
+from ..exceptions import ModelFileError
+from ..io import MAX_PIXELS
+from ..tables import TableWriter, open_table
+from .parser import did_you_mean
+from .terminal import ScreenTable, on_terminal, write_message, write_table
 
 if TYPE_CHECKING:
-    from .detector import Detector
+    from ..detector import Detector
 
 OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
@@ -65,8 +65,7 @@ def add_paths(command: argparse.ArgumentParser) -> None:
 
 def add_out(command: argparse.ArgumentParser, *, form: bool = False) -> None:
     """Add what :func:`write_rows` needs, with the format of what goes to stdout if asked to."""
-    text = "refuse pictures with more pixels (default: %(default)s)"
-    command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+    add_max_pixels(command)
     output = command.add_argument_group("output")
     text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
     output.add_argument("--out", metavar="FILE", help=text)
@@ -92,9 +91,37 @@ def add_labelled(command: argparse.ArgumentParser) -> Any:
     return labelled
 
 
+def add_model(command: Any) -> None:
+    """Add the model to use."""
+    text = "model file, or the name of an embedded model: faces (default) or lewoo"
+    command.add_argument("--model", default="faces", metavar="MODEL", help=text)
+
+
+def add_verdict(command: argparse.ArgumentParser) -> None:
+    """Add what a verdict depends on beside the picture."""
+    verdict = command.add_argument_group("verdict")
+    add_model(verdict)
+    text = "call fake only what lies beyond the score that real pictures exceed at a rate surely "
+    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=f"{text}below RATE")
+    text = "probability of fake beforehand (default: %(default)s)"
+    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+
+
+def add_max_pixels(command: argparse.ArgumentParser) -> None:
+    """Add the limit of what is decoded."""
+    text = "refuse pictures with more pixels (default: %(default)s)"
+    command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
+
+
+def add_spectrum(command: argparse.ArgumentParser) -> None:
+    """Add the reading of the spectrum."""
+    text = "the paper's figures belong to log, the default; its Eq. 5 prints modulus"
+    command.add_argument("--spectrum", choices=("log", "modulus"), default="log", help=text)
+
+
 def load_model(model: str) -> "Detector":
     """Load a detector; where there is none of this name, tell which one may have been meant."""
-    from .detector import load_detector
+    from ..detector import load_detector
 
     try:
         return load_detector(model)
@@ -109,7 +136,7 @@ def load_model(model: str) -> "Detector":
 
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
     """Files that the arguments name, see :func:`freqfake.io.find_images`."""
-    from .io import find_images
+    from ..io import find_images
 
     return list(find_images(arguments, also=also))
 
@@ -142,7 +169,7 @@ def write_rows(
     They go to ``--out``, or to stdout: in the format that was asked for; without one as a table
     to read on a terminal, and as CSV elsewhere.
     """
-    from .distribution import cluster
+    from ..distribution import cluster
 
     if args.out is not None:
         check_folder(args.out)
@@ -155,7 +182,7 @@ def write_rows(
         try:
             with cluster(args.dask):
                 if args.dask is None:
-                    _start_processes(args.jobs)
+                    start_processes(args.jobs)
                 for picture in rows(missing, bar):
                     table.write(*picture)
         except KeyboardInterrupt:
@@ -180,7 +207,7 @@ def status_of(table: TableWriter | ScreenTable) -> int:
     return SOME_UNREADABLE if table.n_failed else OK
 
 
-def _start_processes(n_jobs: int | None) -> None:
+def start_processes(n_jobs: int | None) -> None:
     """Start the processes with Ctrl-C blocked, as they then stay: it is for this one to handle."""
     if n_jobs in (None, 1) or not hasattr(signal, "pthread_sigmask"):
         return

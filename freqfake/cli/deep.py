@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ._cli import (
+from ..video import VIDEO_ENDINGS
+from .common import (
     OK,
     Row,
     add_command,
@@ -19,8 +20,7 @@ from ._cli import (
     tell,
     write_rows,
 )
-from .cli_crops import add_crops, add_margin
-from .video import VIDEO_ENDINGS
+from .crops import add_crops, add_margin
 
 _NETWORKS = ("dldfd", "meso4", "mesoinception4")
 _PROTOCOLS = ("combined", "single", "cross")
@@ -187,7 +187,7 @@ def _add_device(command: Any) -> None:
 
 
 def _score(args: argparse.Namespace) -> int:
-    from .deep.detector import DEEP_COLUMNS
+    from ..deep.detector import DEEP_COLUMNS
 
     detector, options = _loaded(args), _looking(args)
 
@@ -203,7 +203,7 @@ def _train(args: argparse.Namespace) -> int:
     if (own[0] is None) != (own[1] is None):
         raise ValueError("--validation-real and --validation-fake need each other")
     _check_start(args)
-    from .deep import train_network
+    from ..deep import train_network
 
     real, fake = paths_of(args.real), paths_of(args.fake)
     training = train_network(
@@ -236,7 +236,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _faceforensics(args: argparse.Namespace) -> int:
-    from .deep.protocols import evaluate_protocol
+    from ..deep.protocols import evaluate_protocol
 
     _check_start(args)
     table = evaluate_protocol(
@@ -263,7 +263,7 @@ def _faceforensics(args: argparse.Namespace) -> int:
 
 
 def _loaded(args: argparse.Namespace) -> Any:
-    from .deep import load_deep_detector
+    from ..deep import load_deep_detector
 
     options = {"model": args.model, "device": args.device, "batch_size": args.batch_size}
     return load_deep_detector(args.weights, **options)
@@ -284,8 +284,8 @@ def _network(args: argparse.Namespace) -> Any:
         raise ValueError(f"--{option} is not an option of {args.model}")
     import torch
 
-    from .deep import DLDFD
-    from .deep.weights import NETWORKS
+    from ..deep import DLDFD
+    from ..deep.weights import NETWORKS
 
     torch.manual_seed(args.seed)
     if args.imagenet is not None:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ._cli import OK, add_command
-from ._optional import extra
+from .._optional import extra
+from .common import OK, add_command
 
 _EXAMPLES = """
     # for one shell session

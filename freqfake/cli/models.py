@@ -1,0 +1,117 @@
+"""The commands that make and measure models: ``train``, ``adapt`` and ``evaluate``."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .common import (
+    OK,
+    add_command,
+    add_labelled,
+    add_model,
+    add_paths,
+    add_spectrum,
+    check_folder,
+    load_model,
+    paths_of,
+    print_metrics,
+    show_bar,
+    tell,
+)
+
+_TRAIN = """
+    freqfake train --real photographs/ --fake generated/ --out my.npz
+    freqfake score face.jpg --model my.npz
+"""
+_ADAPT = """
+    freqfake adapt --model my.npz unlabelled/ --out adapted.npz
+    freqfake score face.jpg --model adapted.npz
+"""
+_EVALUATE = """
+    freqfake evaluate --real photographs/ --fake generated/
+    # another model, for a program to read
+    freqfake evaluate --model my.npz --real a/ b/ --fake c/ --json
+"""
+
+
+def add_train(commands: Any) -> None:
+    """Add ``train``."""
+    text = "train a model on real and generated pictures"
+    train = add_command(commands, "train", _train, text, examples=_TRAIN)
+    train.add_argument(
+        "--features",
+        choices=("rich", "asynchrony"),
+        default="rich",
+        help="the rich features, trained on delivered copies too (default); or the six of the "
+        "paper, for full-size lossless originals",
+    )
+    add_spectrum(train)
+    add_labelled(train)
+    output = train.add_argument_group("output")
+    output.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
+
+
+def add_adapt(commands: Any) -> None:
+    """Add ``adapt``."""
+    text = "adapt a model to unlabelled pictures"
+    adapt = add_command(commands, "adapt", _adapt, text, examples=_ADAPT)
+    add_paths(adapt)
+    add_model(adapt)
+    adapt.add_argument(
+        "--expectations",
+        choices=("joint", "per_feature", "moments"),
+        default="joint",
+        help="how the two expectations of a feature are found (default: joint)",
+    )
+    adapt.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add ``evaluate``."""
+    text = "measure a model on labelled pictures"
+    evaluate = add_command(commands, "evaluate", _evaluate, text, examples=_EVALUATE)
+    add_model(evaluate)
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    add_labelled(evaluate)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from ..training import train_detector
+
+    check_folder(args.out)
+    real, fake = paths_of(args.real), paths_of(args.fake)
+    detector = train_detector(
+        real,
+        fake,
+        features=args.features,
+        spectrum=args.spectrum,
+        name=Path(args.out).stem,
+        n_jobs=args.jobs,
+        progress=show_bar(real + fake),
+    )
+    detector.save(args.out)
+    tell(
+        f"trained on {detector.info['n_real']} real and {detector.info['n_fake']} generated "
+        f"pictures: {args.out}"
+    )
+    return OK
+
+
+def _adapt(args: argparse.Namespace) -> int:
+    check_folder(args.out)
+    paths = paths_of(args.paths)
+    detector = load_model(args.model).adapt(
+        paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
+    )
+    detector.save(args.out)
+    tell(f"{detector.info['adapted_to']} pictures looked at, model written: {args.out}")
+    return OK
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    real, fake = paths_of(args.real), paths_of(args.fake)
+    metrics = load_model(args.model).evaluate(
+        real, fake, n_jobs=args.jobs, progress=show_bar(real + fake)
+    )
+    print_metrics(metrics, args.json)
+    return OK

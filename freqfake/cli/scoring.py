@@ -1,0 +1,88 @@
+"""The commands that look at pictures: ``features`` and ``score``."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from .common import (
+    Row,
+    add_cluster,
+    add_command,
+    add_out,
+    add_paths,
+    add_spectrum,
+    add_verdict,
+    load_model,
+    write_rows,
+)
+
+_FEATURES = """
+    freqfake features face.png
+    # a folder with all processor cores, into a table for later
+    freqfake features pictures/ --jobs -1 --out features.parquet
+"""
+_SCORE = """
+    freqfake score face.jpg 'more/*.png'
+    # each face of a group by itself
+    freqfake score group.jpg --faces
+    # call fewer than 1 in 200 real pictures fake; 1 in 10 is thought to be fake
+    freqfake score pictures/ --max-fpr 0.005 --prior 0.1
+    # many pictures: all processor cores, and go on where a run was stopped
+    freqfake score pictures/ --jobs -1 --out scores.csv --resume
+    # full-size originals that were stored without loss
+    freqfake score original.png --model lewoo
+"""
+
+
+def add_features(commands: Any) -> None:
+    """Add ``features``."""
+    text = "write the six features of pictures"
+    features = add_command(commands, "features", _features, text, examples=_FEATURES)
+    add_paths(features)
+    add_spectrum(features)
+    add_cluster(features)
+    add_out(features)
+
+
+def add_score(commands: Any) -> None:
+    """Add ``score``."""
+    text = "score pictures: real, fake or inconclusive"
+    score = add_command(commands, "score", _score, text, examples=_SCORE)
+    add_paths(score)
+    add_cluster(score)
+    add_verdict(score)
+    faces = score.add_argument_group("faces")
+    text = "score each face found in a picture, one row a face"
+    faces.add_argument("--faces", action="store_true", help=text)
+    text = "what to score around a face, in parts of its size (default: 0.3)"
+    faces.add_argument("--margin", type=float, metavar="PART", help=text)
+    add_out(score, form=True)
+
+
+def _features(args: argparse.Namespace) -> int:
+    from ..extraction import feature_row, iter_features
+    from ..features import FEATURE_NAMES
+
+    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
+        options = {"spectrum": args.spectrum, "max_pixels": args.max_pixels}
+        done = iter_features(paths, **options, n_jobs=args.jobs, progress=bar)
+        return ([feature_row(extraction)] for extraction in done)
+
+    return write_rows(rows, args, ["path", *FEATURE_NAMES, "error"])
+
+
+def _score(args: argparse.Namespace) -> int:
+    from ..detector import FACE_COLUMNS, SCORE_COLUMNS
+
+    if args.margin is not None and not args.faces:
+        raise ValueError("--margin needs --faces: a picture as a whole has none")
+    detector = load_model(args.model)
+    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "faces", "max_pixels")}
+    if args.margin is not None:
+        options["margin"] = args.margin
+
+    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
+        return detector.iter_pictures(paths, **options, n_jobs=args.jobs, progress=bar)
+
+    rows([], False)  # wrong options are told before a file is written over
+    return write_rows(rows, args, FACE_COLUMNS if args.faces else SCORE_COLUMNS, args.format)
