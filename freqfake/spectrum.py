@@ -21,6 +21,7 @@ LOG_OFFSET = 1e-3  # added to the modulus before the logarithm, as in the publis
 PERCENTILES = (1.0, 99.0)  # of the full plane, mapped to 0 and 1
 _MIN_RANGE = 1e-6  # log units; a plane with less contrast is flat up to rounding
 _MIN_CONTRAST = 0.5  # log units between the percentiles, for single precision to do
+_FEW = 64 * 64  # pixels; in fewer a single weak bin, rounded, shows in the percentiles
 _SAFETY = 300.0  # how far above single-precision rounding the weakest bins must stand
 
 
@@ -46,7 +47,8 @@ def channel_spectra(
         Which plane to return.
     dtype : {np.float32, np.float64}
         Working precision. Single precision is about twice as fast. Where the weakest bins come
-        near its rounding (smooth synthetic pictures) the work is done in double all the same.
+        near its rounding (smooth synthetic pictures), and of pictures smaller than 64 x 64, the
+        work is done in double all the same.
 
     Returns
     -------
@@ -85,6 +87,8 @@ def channel_spectra(
     pixels = check_shape(load_pixels(image))
     if spectrum == "modulus":
         return _magnitudes(pixels, dtype)[0]
+    if pixels.shape[0] * pixels.shape[1] < _FEW:
+        dtype = np.dtype(np.float64)
     magnitudes, energy = _magnitudes(pixels, dtype)
     bounds = _bounds(magnitudes, pixels.shape[1])
     if dtype == np.float32 and _needs_double(bounds, energy):

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from conftest import make_picture
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -51,6 +51,7 @@ def test_reference_values_of_the_papers_sample_faces(measuring_data, dtype):
     asynchrony=st.floats(0.05, 2),
     seed=st.integers(0, 999),
 )
+@example(shape=(4, 4), asynchrony=0.25, seed=4)  # a weak bin that rounding moves
 @settings(max_examples=40)
 def test_any_size_matches_the_formula(spectrum, shape, asynchrony, seed):
     image = make_picture(seed, asynchrony=asynchrony, size=40)[: shape[0], : shape[1]]
