@@ -58,6 +58,16 @@ def write_video(path, greys) -> str:
     return str(path)
 
 
+def test_it_shows_itself():
+    detector = DeepDetector(Meso4(input_size=64), device="cpu")
+    assert repr(detector) == "<freqfake.deep.DeepDetector: meso4 on cpu>"
+    told = dict(detector.card().sections[0][1])
+    learned = sum(p.numel() for p in detector.network.parameters())
+    assert told["parameters"] == f"{learned:,}"
+    assert "64 x 64 pixels" in told["input"]
+    assert "not calibrated" in detector._repr_html_()
+
+
 class TestVotes:
     def test_columns_are_those_of_score_and_the_votes(self):
         assert set(DEEP_COLUMNS) - set(SCORE_COLUMNS) == {"n_frames", "n_real", "n_fake"}

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from ..cards import LIMITS, ModelCard
 from ..detector import SCORE_COLUMNS
 from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError, UnreadableImageWarning
 from ..extraction import Inputs, expand
@@ -26,6 +27,11 @@ from .weights import NETWORKS, Network, import_keras_weights, load_network, netw
 
 DEEP_COLUMNS = (*SCORE_COLUMNS[:-1], "n_frames", "n_real", "n_fake", SCORE_COLUMNS[-1])
 N_FRAMES = 20  # of a video, where nobody says how many
+
+_LIMITS = (
+    "Networks are sure of themselves, also where they are wrong: a probability of 0.99 is no "
+    "likelihood ratio. It never says that a picture is none of its business.",
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,36 @@ class DeepDetector:
         self.device = find_device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
         self.batch_size = batch_size
+
+    def __repr__(self) -> str:
+        return f"<freqfake.deep.DeepDetector: {self.name} on {self.device}>"
+
+    def _repr_html_(self) -> str:
+        return self.card()._repr_html_()
+
+    def card(self) -> ModelCard:
+        """Model card: what is known of the network itself, which is less than of a detector.
+
+        Returns
+        -------
+        ModelCard
+            Shows itself in a notebook; ``str`` of it is Markdown.
+        """
+        side = self.network.input_size
+        n_parameters = sum(part.numel() for part in self.network.parameters())
+        about = (
+            ("network", self.name),
+            ("input", f"a face in {side} x {side} pixels; others are scaled"),
+            ("parameters", f"{n_parameters:,}"),
+            ("device", str(self.device)),
+        )
+        verdict = (
+            ("fake", "of a picture, beyond the threshold; of a video, most of its frames"),
+            ("inconclusive", "no face is found, or as many frames for as against"),
+            ("llr", "missing: its probabilities are not calibrated"),
+        )
+        sections = (("Network", about), ("From a probability to a verdict", verdict))
+        return ModelCard(f"Model card: {self.name}", sections, (*_LIMITS, *LIMITS[:2]))
 
     def score(
         self,
