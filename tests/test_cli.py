@@ -1,18 +1,20 @@
 """The command line as a user runs it: in a process of its own."""
 
+import argparse
 import csv
 import io
 import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 from conftest import make_picture
 from PIL import Image
 
-from freqfake import FEATURE_NAMES, asynchrony_features
+from freqfake import FEATURE_NAMES, asynchrony_features, cli
 from freqfake.detector import SCORE_COLUMNS
 
 
@@ -211,3 +213,16 @@ def test_a_closed_pipe_is_no_error(picture_folders):
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("path,mean")
     assert done.stderr == ""
+
+
+def test_warnings_are_told_but_not_what_packages_deprecate(monkeypatch, capsys):
+    def work(args):
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        warnings.warn("mind the step", UserWarning, stacklevel=1)
+        return 0
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=work)
+    monkeypatch.setattr(cli, "make_parser", lambda: parser)
+    assert cli.main([]) == 0
+    assert capsys.readouterr().err == "freqfake: warning: mind the step\n"

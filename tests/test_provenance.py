@@ -32,8 +32,8 @@ def encoded(form, **options):
 def exif():
     data = Image.Exif()
     data[0x010F], data[0x0110], data[0x0131] = "Pentax", "K100D", "GIMP 2.10"
-    data.get_ifd(0x8769)[0x9003] = "2009:02:09 11:11:30"
-    data.get_ifd(0x8825).update({1: "N", 2: (47.0, 22.0, 30.5)})
+    data[0x8769] = {0x9003: "2009:02:09 11:11:30"}
+    data[0x8825] = {1: "N", 2: (47.0, 22.0, 30.5)}
     return data
 
 
@@ -142,9 +142,9 @@ def test_a_picture_too_large_to_decode_is_asked(read):
 @pytest.mark.parametrize("order", ["utf-16-be", "utf-16-le"])
 def test_comments_of_exif(read, order):
     data = Image.Exif()
-    data.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + "a face, caf\xe9".encode(order)
+    comment = b"UNICODE\0" + "a face, caf\xe9".encode(order)
+    data[0x8769] = {0x9286: comment, 0x927C: bytes(range(200, 240))}
     data[0x9C9C] = "noch etwas".encode("utf-16-le") + b"\0\0"
-    data.get_ifd(0x8769)[0x927C] = bytes(range(200, 240))
     found = read(encoded("JPEG", exif=data))
     assert found.named("UserComment") == "a face, caf\xe9"
     assert found.named("XPComment") == "noch etwas"

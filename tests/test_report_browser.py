@@ -142,7 +142,7 @@ def column(browser, number):
 
 def sorts(browser):
     headings = browser.find_elements("css selector", "#pictures thead th")
-    return [heading.get_attribute("aria-sort") for heading in headings]
+    return [heading.get_dom_attribute("aria-sort") for heading in headings]
 
 
 def test_sorting_by_click(browser, pages):

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # of packages: not the user's to mend
         try:
             status = int(args.run(args))
         except BrokenPipeError:  # the reader, say `head`, has seen enough
