@@ -6,6 +6,7 @@ files.
 """
 
 import hashlib
+import html
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,13 +64,37 @@ class Audit:
         """Whether the files alone do not separate the sides (AUC at most 0.7)."""
         return self.auc <= MAX_AUC
 
-    def __str__(self) -> str:
-        verdict = (
-            "the files alone do not separate real from fake"
-            if self.passed
-            else "THE FILES ALONE SEPARATE real from fake: a detector can score well on this "
-            "data set without looking at a picture"
+    @property
+    def verdict(self) -> str:
+        """What follows, in words."""
+        if self.passed:
+            return f"the files alone do not separate real from fake (AUC up to {MAX_AUC})"
+        return (
+            "the files alone separate real from fake: a detector can score well on this data set "
+            "without looking at a picture"
         )
+
+    @property
+    def rows(self) -> list[tuple[str, float, str]]:
+        """Facts with their AUC and commonest values, the strongest first; at last all together."""
+        facts = [(fact, auc, self.common[fact]) for fact, auc in self.auc_by_fact.items()]
+        return [*facts, ("all together", self.auc, "")]
+
+    def _repr_html_(self) -> str:
+        body = "".join(
+            f"<tr><td>{html.escape(fact)}</td><td>{auc:.3f}</td><td>{html.escape(common)}</td></tr>"
+            for fact, auc, common in self.rows
+        )
+        heads = "".join(f'<th scope="col">{name}</th>' for name in ("fact", "AUC", "commonest"))
+        word = "passed" if self.passed else "failed"
+        return (
+            f"<p><strong>{word}</strong>: {html.escape(self.verdict)}</p>"
+            f"<p>{self.n_real} real and {self.n_fake} fake files, {self.n_sizes} picture size(s), "
+            f"{len(self.duplicates)} with the same pixels as another</p>"
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        )
+
+    def __str__(self) -> str:
         lines = [
             f"{self.n_real} real and {self.n_fake} fake files, {self.n_sizes} picture size(s)",
             f"AUC of the file facts alone: {self.auc:.3f}",
@@ -79,7 +104,7 @@ class Audit:
             ),
             f"files with the same pixels as another: {len(self.duplicates)}",
             *(f"  {a} = {b}" for a, b in self.duplicates[:10]),
-            verdict,
+            self.verdict.replace("the files alone separate", "THE FILES ALONE SEPARATE"),
         ]
         return "\n".join(lines)
 

@@ -35,6 +35,7 @@ def test_sides_that_are_alike_pass(audit):
     assert result.auc < 0.7
     assert result.n_sizes == 1
     assert "do not separate" in str(result)
+    assert "<strong>passed</strong>: the files alone do not separate" in result._repr_html_()
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,10 @@ def test_sides_that_differ_fail_and_the_fact_is_named(audit, real, fake, fact):
     assert result.auc_by_fact[fact] > 0.95
     assert "THE FILES ALONE SEPARATE" in str(result)
     assert fact in str(result)
+    shown = result._repr_html_()
+    assert "<strong>failed</strong>: the files alone separate" in shown
+    assert f"<td>{fact}</td><td>{result.auc_by_fact[fact]:.3f}</td>" in shown
+    assert shown.count("<tr>") == 2 + len(result.auc_by_fact)
 
 
 def test_equal_pictures_are_found_whatever_their_format(tmp_path):

@@ -49,16 +49,11 @@ def _show(audit: "Audit") -> None:
 
     sizes = counted(audit.n_sizes, "picture size")
     write_line(f"{audit.n_real} real and {audit.n_fake} fake files, {sizes}")
-    facts = [(fact, f"{auc:.3f}", audit.common[fact]) for fact, auc in audit.auc_by_fact.items()]
-    facts.append(("all together", f"{audit.auc:.3f}", ""))
-    styles = [STYLES["warning"] if float(auc) > MAX_AUC else "" for _, auc, _ in facts]
+    facts = [(fact, f"{auc:.3f}", common) for fact, auc, common in audit.rows]
+    styles = [STYLES["warning"] if auc > MAX_AUC else "" for _, auc, _ in audit.rows]
     write_table({"fact": "left", "AUC": "right", "commonest": "left"}, facts, styles)
     write_line(f"files with the same pixels as another: {len(audit.duplicates)}")
     for pair in audit.duplicates[:_MOST_PAIRS]:
         write_line("  " + " = ".join(pair))
-    if audit.passed:
-        text = f"the files alone do not separate real from fake (AUC up to {MAX_AUC})"
-        write_line(text, ("passed: ", STYLES["real"]))
-    else:
-        text = "the files alone separate real from fake: a detector can score well on this data "
-        write_line(f"{text}set without looking at a picture", ("failed: ", STYLES["fake"]))
+    mark = ("passed: ", STYLES["real"]) if audit.passed else ("failed: ", STYLES["fake"])
+    write_line(audit.verdict, mark)
