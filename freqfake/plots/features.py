@@ -112,6 +112,17 @@ def plot_mixture(
     -------
     matplotlib Axes
         The ellipses lie at one and at two standard deviations.
+
+    Examples
+    --------
+    >>> import freqfake
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_mixture
+    >>> known = freqfake.load_detector("lewoo").classifier
+    >>> mixture = freqfake.RealFakeMixture().fit(known.source_)
+    >>> ax = plot_mixture(mixture, known.source_, known.source_labels_, ax=Figure().subplots())
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('mean', 'icorr_rg')
     """
     X = np.asarray(X, float)
     if X.ndim != 2 or X.shape[1] != _N_FEATURES:

@@ -28,6 +28,14 @@ def plot_tippett(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = N
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_tippett
+    >>> ax = plot_tippett([0, 0, 1, 1], [-1.0, 0.3, 0.2, 1.4], ax=Figure().subplots())
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['real pictures', 'fake pictures']
     """
     y, llrs = _checked(y, llrs)
     ax = new_axes(ax)
@@ -61,6 +69,14 @@ def plot_ece(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_ece
+    >>> ax = plot_ece([0, 0, 1, 1], [-1.0, 0.3, 0.2, 1.4], ax=Figure().subplots())
+    >>> ax.get_legend().get_texts()[1].get_text()
+    'likelihood ratios (Cllr 0.621)'
     """
     y, llrs = _checked(y, llrs)
     ax = new_axes(ax)
@@ -99,6 +115,13 @@ def plot_pav(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_pav
+    >>> plot_pav([0, 0, 1, 1], [-1.0, 0.3, 0.2, 1.4], ax=Figure().subplots()).get_title()
+    'Calibration (PAV)'
     """
     y, llrs = _checked(y, llrs)
     ax = new_axes(ax)

@@ -36,6 +36,17 @@ def plot_learning_curves(
     Returns
     -------
     list of two matplotlib Axes
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_learning_curves
+    >>> columns = ["train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_auc"]
+    >>> log = pd.DataFrame({"epoch": [1, 2], **{name: [0.7, 0.6] for name in columns}})
+    >>> loss, accuracy = plot_learning_curves(log, axes=Figure().subplots(1, 2))
+    >>> loss.get_title(), accuracy.get_title()
+    ('Loss', 'Accuracy')
     """
     loss, accuracy = (new_axes(None), new_axes(None)) if axes is None else axes
     for ax, name in ((loss, "loss"), (accuracy, "accuracy")):
@@ -65,6 +76,14 @@ def plot_confusion(y: npt.ArrayLike, called: npt.ArrayLike, *, ax: "Axes | None"
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_confusion
+    >>> ax = plot_confusion([0, 0, 1, 1], [0, 0, 1, 0], ax=Figure().subplots())
+    >>> [text.get_text().split()[0] for text in ax.texts]
+    ['2', '0', '1', '1']
     """
     ax = new_axes(ax)
     counts = confusion_matrix(y, np.asarray(called, int), labels=[0, 1])

@@ -109,6 +109,15 @@ def plot_ring_profiles(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_ring_profiles
+    >>> image = np.random.default_rng(0).random((64, 64, 3))
+    >>> plot_ring_profiles(image, ax=Figure().subplots()).get_title()
+    'Power of the channels, ring by ring'
     """
     profiles = ring_profiles(image)
     ax = new_axes(ax)
@@ -142,6 +151,15 @@ def plot_ring_agreement(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes"
     Returns
     -------
     matplotlib Axes
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from freqfake.plots import plot_ring_agreement
+    >>> image = np.random.default_rng(0).random((64, 64, 3))
+    >>> plot_ring_agreement(image, ax=Figure().subplots()).get_title()
+    'Agreement of the channels, ring by ring'
     """
     profiles = ring_profiles(image)
     ax = new_axes(ax)
