@@ -19,6 +19,7 @@ author = copyright = "The freqfake developers"
 version = release = freqfake.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "sphinx.ext.autodoc",
     "numpydoc",
     "myst_nb",
@@ -43,6 +44,10 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 nb_execution_mode = "off"  # the outputs are committed
 nb_ipywidgets_js: dict[str, str] = {}  # would come from another host
+
+plot_formats = [("png", 80)]
+plot_html_show_formats = plot_html_show_source_link = False
+plot_working_directory = str(ROOT)
 
 html_theme = "furo"
 html_title = f"freqfake {version}"

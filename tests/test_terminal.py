@@ -267,6 +267,16 @@ def test_rows_come_as_they_are_ready(capsys, monkeypatch):
     assert capsys.readouterr().out == "\n2 pictures, 1 face: 2 real\n"
 
 
+def test_a_mistyped_file_is_hinted_at(pictures, tmp_path):
+    name = next(iter(pictures.iterdir())).name
+    shutil.copy(pictures / name, tmp_path / "portrait.webp")
+    done = run("score", "portriat.webp", "far/portrait.webp", "zebra.png", cwd=tmp_path)
+    assert "no such file: portriat.webp; did you mean portrait.webp?" in done.stderr
+    assert done.stderr.count("did you mean") == 1
+    assert done.stdout.count("no such file") == 3  # a row each, as ever
+    assert done.returncode == 1
+
+
 def test_cells_of_a_table_are_no_markup(capsys):
     write_table({"fact": "left", "AUC": "right"}, [("[red]a\x1b[31m :smile:", "0.5")])
     assert r"[red]a\x1b[31m :smile:" in capsys.readouterr().out

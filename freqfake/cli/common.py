@@ -1,6 +1,7 @@
 """What the commands have in common: their options, and rows that are written as they come."""
 
 import argparse
+import itertools
 import json
 import signal
 import sys
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..detector import Detector
 
 OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
+_MOST_HINTS, _MOST_BESIDE = 3, 10_000  # looking through names takes its time
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
 
 Row = dict[str, Any]
@@ -135,10 +137,29 @@ def load_model(model: str) -> "Detector":
 
 
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
-    """Files that the arguments name, see :func:`freqfake.io.find_images`."""
+    """Files that the arguments name, see :func:`freqfake.io.find_images`.
+
+    Where there is none of a name, what may have been meant is told; the name stays, so that its
+    row says what is wrong.
+    """
     from ..io import find_images
 
-    return list(find_images(arguments, also=also))
+    paths = list(find_images(arguments, also=also))
+    missing = (Path(path) for path in arguments if path in paths and not Path(path).exists())
+    for path in itertools.islice(missing, _MOST_HINTS):
+        hint = _meant_file(path)
+        if hint:
+            tell(f"no such file: {path}{hint}")
+    return paths
+
+
+def _meant_file(path: Path) -> str:
+    """Hint at a file beside it of nearly that name; empty if there is none."""
+    try:
+        beside = [file.name for file in itertools.islice(path.parent.iterdir(), _MOST_BESIDE)]
+    except OSError:  # no such folder, or one that is not to be read
+        return ""
+    return did_you_mean(path.name, beside)
 
 
 def show_bar(paths: Sequence[str], *, rows_to_stdout: bool = False) -> bool:
