@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from test_cli import run
@@ -265,6 +266,21 @@ def test_rows_come_as_they_are_ready(capsys, monkeypatch):
                                  "to", "(30,", "40)"]  # fmt: skip
         assert "first" not in shown
     assert capsys.readouterr().out == "\n2 pictures, 1 face: 2 real\n"
+
+
+def test_cut_faces_are_counted_on_a_terminal(samples, tmp_path):
+    pytest.importorskip("onnxruntime", reason="finding faces needs the extra faces")
+    (tmp_path / "text.jpg").write_text("no picture")
+    paths = (samples / "real" / "astronaut.png", samples / "real" / "chelsea.png", "text.jpg")
+    command = ("deep", "faces", *paths, "--out", tmp_path / "crops")
+    status, text = show(*command, cwd=tmp_path, columns=150)
+    counts = {Path(words[0]).name: words[1] for line in plain(text).splitlines()
+              if len(words := line.split()) > 1}  # fmt: skip
+    assert (counts["astronaut.png"], counts["chelsea.png"], counts["text.jpg"]) == ("1", "0", "0")
+    assert "not a picture" in text
+    assert status == 1
+    piped = run(*command, cwd=tmp_path)
+    assert piped.stdout.startswith("path,frame,time,face")
 
 
 def test_a_mistyped_file_is_hinted_at(pictures, tmp_path):

@@ -4,11 +4,22 @@ They need no torch.
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..tables import open_table
-from .common import Row, add_command, add_max_pixels, add_paths, show_bar, status_of
+from .common import (
+    OK,
+    SOME_UNREADABLE,
+    Row,
+    add_command,
+    add_max_pixels,
+    add_paths,
+    show_bar,
+    status_of,
+)
+from .terminal import STYLES, on_terminal, write_table
 
 _FACES = """
     freqfake deep faces group.jpg video.mp4 --out faces/
@@ -75,13 +86,26 @@ def _write_cut(
     columns: Sequence[str],
     args: argparse.Namespace,
 ) -> int:
-    """Save pictures, and write the table of them to stdout."""
+    """Save pictures, and write the table of them to stdout; on a terminal, how many they are."""
     bar = show_bar(args.paths, rows_to_stdout=True)
     done = save(args.paths, args.out, **options, n_jobs=args.jobs, progress=bar)
+    if on_terminal(sys.stdout):
+        return _show(done)
     with open_table(None, columns) as table:
         for rows in done:
             table.write(*rows)
     return status_of(table)
+
+
+def _show(done: Iterator[list[Row]]) -> int:
+    """Show on a terminal what came of each input."""
+    lines = []
+    for rows in filter(None, done):
+        error = next((row["error"] for row in rows if row["error"]), "")
+        lines.append((rows[0]["path"], str(sum(bool(row.get("file")) for row in rows)), error))
+    styles = [STYLES["error"] if error else "" for *_, error in lines]
+    write_table({"input": "left", "pictures": "right", "error": "left"}, lines, styles)
+    return SOME_UNREADABLE if any(error for *_, error in lines) else OK
 
 
 def _cut(args: argparse.Namespace) -> Row:
