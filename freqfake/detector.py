@@ -1,11 +1,10 @@
 """The whole detector: pictures in, scores and verdicts out."""
 
 import copy
-import dataclasses
 import functools
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
@@ -20,14 +19,12 @@ from .calibration import (
     verbal_equivalent,
 )
 from .cards import ModelCard, model_card
-from .delivery import reencoded
 from .domain import SUBSAMPLED, TrainingDomain
 from .exceptions import (
     AdaptationError,
     AdaptationWarning,
     ModelFileError,
     SeparationWarning,
-    UnreadableImageWarning,
 )
 from .extraction import (
     Extraction,
@@ -36,20 +33,20 @@ from .extraction import (
     extract,
     feature_function,
     iter_features,
+    known_facts,
     map_pictures,
+    readable,
 )
-from .faces import MARGIN, check_margin, crop_boxes, require_nets
-from .io import MAX_PIXELS, ImageFacts, ImageLike, PathLike, read_bytes, to_pil
+from .faces import MARGIN, check_margin, require_nets
+from .io import MAX_PIXELS, ImageFacts, ImageLike, PathLike
 from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
 from .persistence import load_state, save_state
-from .results import ScoreTable
-from .rich import middle, rich_feature_groups, rich_features
+from .results import FACE_COLUMNS, FACE_NUMBERS, SCORE_COLUMNS, ScoreTable, as_row
+from .rich import rich_feature_groups, rich_features
+from .scoring import score_faces, score_picture
 from .spectrum import Spectrum
 
-SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
-FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
-_FACE_NUMBERS = FACE_COLUMNS[1:6]
 MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
 
 _MIN_TARGET = 30  # unlabelled pictures for an adaptation
@@ -205,7 +202,7 @@ class Detector:
         if not faces:
             return ScoreTable(list(rows), columns=list(SCORE_COLUMNS))
         table = ScoreTable(list(rows), columns=list(FACE_COLUMNS))
-        for name in _FACE_NUMBERS:
+        for name in FACE_NUMBERS:
             table[name] = table[name].astype("Int64")  # whole numbers or missing
         return table
 
@@ -250,9 +247,9 @@ class Detector:
         if faces:
             check_margin(margin)
             require_nets()  # what is missing is said once, not for each picture
-            by_face = functools.partial(_score_faces, *given, margin=margin, max_pixels=max_pixels)
+            by_face = functools.partial(score_faces, *given, margin=margin, max_pixels=max_pixels)
             return map_pictures(by_face, inputs, **options)
-        job = functools.partial(_score_picture, *given, max_pixels=max_pixels)
+        job = functools.partial(score_picture, *given, max_pixels=max_pixels)
         return ([row] for row in map_pictures(job, inputs, **options))
 
     def threshold(self, max_fpr: float | None = None) -> float:
@@ -438,25 +435,36 @@ class Detector:
         threshold = self.threshold() if threshold is None else threshold
         if extraction.features is None:
             unknown = (np.nan, np.nan, np.nan, "", "")
-            return _as_row(extraction.path, *unknown, extraction.error)
+            return as_row(extraction.path, *unknown, extraction.error)
         features = extraction.features[np.newaxis]
-        score = self._score(features)
+        score = float(self.decision_function(features)[0])
         if isinstance(self.classifier, GaussianExpectationAdapter):
             features = self.classifier.to_source(features)
         objections = self.domain.objections(features[0], known_facts(extraction))
         if objections:
             words = ("inconclusive", "; ".join(objections))
-            return _as_row(extraction.path, score, 0.0, prior, *words)
+            return as_row(extraction.path, score, 0.0, prior, *words)
         llr = float(self.calibrator.predict(score))
         verdict, reason = self._verdict(llr, score > threshold)
         p_fake = float(posterior(llr, prior))
-        return _as_row(extraction.path, score, llr, p_fake, verdict, reason)
+        return as_row(extraction.path, score, llr, p_fake, verdict, reason)
 
-    def _score(self, features: npt.NDArray[Any]) -> float:
-        scores = self.classifier.decision_function(features)
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Scores of pictures whose features are there already.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pictures, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_pictures,)
+            Not calibrated, positive for fake, whether or not the model can speak about them.
+        """
+        scores = self.classifier.decision_function(X)
         if self.score_adapter is not None:
             scores = self.score_adapter.to_source(scores[:, np.newaxis])[:, 0]
-        return float(scores[0])
+        return np.asarray(scores)
 
     def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
         words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{llr:.1f})"
@@ -505,106 +513,6 @@ def _from_state(state: dict[str, Any], name: str) -> Detector:
     except Exception as error:
         raise ModelFileError(f"{name} holds no working freqfake detector: {error}") from error
     return detector
-
-
-def _as_row(
-    path: str,
-    score: float,
-    llr: float,
-    p_fake: float,
-    verdict: str,
-    reason: str,
-    error: str = "",
-) -> dict[str, Any]:
-    values = (path, score, llr, p_fake, verdict, reason, error)
-    return dict(zip(SCORE_COLUMNS, values, strict=True))
-
-
-def _score_picture(
-    detector: Detector,
-    threshold: float,
-    prior: float,
-    path: str,
-    image: Any,
-    facts: ImageFacts | None,
-    *,
-    max_pixels: int,
-) -> dict[str, Any]:
-    """Read and score one picture, in whatever process this runs."""
-    options: dict[str, Any] = {"compute": feature_function(detector.features, detector.spectrum)}
-    rich = detector.features == "rich"
-    extraction = extract(path, image, facts, **options, max_pixels=max_pixels, keep_pixels=rich)
-    row = detector.row(extraction, threshold=threshold, prior=prior)
-    if extraction.pixels is None or row["verdict"] not in ("real", "fake"):
-        return row
-    # JPEG works in blocks of 8 x 8, on which the middle begins: the rest need not be compressed.
-    compressed, _ = read_bytes(reencoded(to_pil(middle(extraction.pixels))))
-    again = extract(path, compressed, **options)
-    score = detector._score(np.asarray([again.features]))
-    if (score > 0) == (row["score"] > 0):
-        return row
-    reason = "the verdict changes when the picture is compressed so lightly that nobody sees it"
-    return {**row, "llr": 0.0, "p_fake": prior, "verdict": "inconclusive", "reason": reason}
-
-
-def _score_faces(
-    detector: Detector,
-    threshold: float,
-    prior: float,
-    path: str,
-    image: Any,
-    facts: ImageFacts | None,
-    *,
-    margin: float,
-    max_pixels: int,
-) -> list[dict[str, Any]]:
-    """Read one picture and score each face in it, as if it were a picture."""
-    # The boxes are taken for features, so that what is wrong with a picture is told as elsewhere.
-    find = functools.partial(crop_boxes, margin=margin)
-    found = extract(path, image, facts, compute=find, max_pixels=max_pixels, keep_pixels=True)
-    if found.features is None or found.pixels is None:
-        return [_as_face(detector.row(found))]
-    if not len(found.features):
-        unknown = _as_row(path, np.nan, 0.0, prior, "inconclusive", "no face found")
-        return [_as_face(unknown)]
-    rows = []
-    for number, box in enumerate(found.features.tolist()):
-        left, top, right, bottom = box
-        crop = found.pixels[top:bottom, left:right]
-        # Cutting changes the size, not how the pixels were coded.
-        about = dataclasses.replace(known_facts(found), width=right - left, height=bottom - top)
-        row = _score_picture(detector, threshold, prior, path, crop, about, max_pixels=max_pixels)
-        if row["error"]:  # say, too small for the features: no error, for the picture was read
-            row = _as_row(path, np.nan, 0.0, prior, "inconclusive", row["error"])
-        rows.append(_as_face(row, number, *box))
-    return rows
-
-
-def _as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
-    """Row with the number and the box of a face; without them they are missing."""
-    about = dict(zip(_FACE_NUMBERS, numbers or [None] * len(_FACE_NUMBERS), strict=True))
-    return {name: {**row, **about}[name] for name in FACE_COLUMNS}
-
-
-def readable(done: Iterable[Extraction]) -> list[Extraction]:
-    """Pictures that have features; a warning for each other one."""
-    good = []
-    for extraction in done:
-        if extraction.features is None:
-            warnings.warn(
-                f"left out {extraction.path}: {extraction.error}",
-                UnreadableImageWarning,
-                stacklevel=3,
-            )
-        else:
-            good.append(extraction)
-    return good
-
-
-def known_facts(extraction: Extraction) -> ImageFacts:
-    """Facts of a picture that has features."""
-    assert extraction.facts is not None  # every readable picture has them
-    return extraction.facts
 
 
 def _warn_of_subsampling(facts: list[ImageFacts]) -> None:

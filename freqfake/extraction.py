@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from .delivery import delivered_copy
 from .distribution import shared
-from .exceptions import FreqFakeError
+from .exceptions import FreqFakeError, UnreadableImageWarning
 from .features import FEATURE_NAMES, asynchrony_features
 from .io import (
     MAX_PIXELS,
@@ -320,3 +321,24 @@ def extract(
         copies=tuple(extracted),
         pixels=pixels if keep_pixels else None,
     )
+
+
+def readable(done: Iterable[Extraction]) -> list[Extraction]:
+    """Pictures that have features; a warning for each other one."""
+    good = []
+    for extraction in done:
+        if extraction.features is None:
+            warnings.warn(
+                f"left out {extraction.path}: {extraction.error}",
+                UnreadableImageWarning,
+                stacklevel=3,
+            )
+        else:
+            good.append(extraction)
+    return good
+
+
+def known_facts(extraction: Extraction) -> ImageFacts:
+    """Facts of a picture that has features."""
+    assert extraction.facts is not None  # every readable picture has them
+    return extraction.facts

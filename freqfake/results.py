@@ -1,11 +1,15 @@
-"""The table of scores, which shows itself in a notebook."""
+"""The rows of scores, and the table of them, which shows itself in a notebook."""
 
 import html
 from typing import Any
 
 import pandas as pd
 
-SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
+SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
+FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
+FACE_NUMBERS = FACE_COLUMNS[1:6]
+
+_SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
 _MAX_LLR = 3.0  # what fills half the bar; models of a few thousand pictures support no more
 _STYLE = """
@@ -43,7 +47,7 @@ class ScoreTable(pd.DataFrame):
         return ScoreTable
 
     def _repr_html_(self) -> str | None:
-        if not set(SHOWN_COLUMNS) <= set(self.columns):
+        if not set(_SHOWN_COLUMNS) <= set(self.columns):
             return super()._repr_html_()  # type: ignore[no-any-return]
         extra = ["face"] if "face" in self.columns else []
         heads = "".join(
@@ -59,6 +63,26 @@ class ScoreTable(pd.DataFrame):
             f'{_STYLE}<table class="freqfake-scores">{caption}<thead><tr>{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
+
+
+def as_row(
+    path: str,
+    score: float,
+    llr: float,
+    p_fake: float,
+    verdict: str,
+    reason: str,
+    error: str = "",
+) -> dict[str, Any]:
+    """Row of a table of scores."""
+    values = (path, score, llr, p_fake, verdict, reason, error)
+    return dict(zip(SCORE_COLUMNS, values, strict=True))
+
+
+def as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
+    """Row with the number and the box of a face; without them they are missing."""
+    about = dict(zip(FACE_NUMBERS, numbers or [None] * len(FACE_NUMBERS), strict=True))
+    return {name: {**row, **about}[name] for name in FACE_COLUMNS}
 
 
 def _as_html(row: dict[Any, Any], extra: list[str]) -> str:

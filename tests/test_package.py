@@ -20,7 +20,7 @@ LAYERS = [
     ["features", "rich"],
     ["extraction", "feature_range", "mixture", "svm", "linear", "calibration", "metrics"],
     ["adaptation", "domain", "audit"],
-    ["persistence", "cards"],
+    ["persistence", "cards", "scoring"],
     ["detector"],
     ["training", "plots", "crops", "robustness"],
     ["report"],

@@ -162,6 +162,7 @@ def test_spectra_of_odd_pictures_are_drawn(samples):
         for spectrum in ("log", "modulus"):
             axes = plot_spectra(image, spectrum=spectrum)
             axes[0].figure.savefig(io.BytesIO(), dpi=30)
+            assert all(np.isfinite(ax.get_images()[0].get_array()).all() for ax in axes)
             pyplot.close("all")
 
 

@@ -104,7 +104,7 @@ def test_verdicts_that_a_light_compression_turns_round_are_inconclusive(rich, mo
     picture = pictures[int(called.argmax())]
     other = make_picture(902, asynchrony=REAL_FAKE[0], size=128)
     monkeypatch.setattr(
-        "freqfake.detector.reencoded", lambda image: reencoded(Image.fromarray(other))
+        "freqfake.scoring.reencoded", lambda image: reencoded(Image.fromarray(other))
     )
     changed = rich.score([picture]).iloc[0]
     assert (changed.verdict, changed.p_fake, changed.llr) == ("inconclusive", 0.5, 0.0)

@@ -72,7 +72,7 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace) -> int:
-    from ..detector import FACE_COLUMNS, SCORE_COLUMNS
+    from ..results import FACE_COLUMNS, SCORE_COLUMNS
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a picture as a whole has none")

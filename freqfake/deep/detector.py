@@ -13,13 +13,12 @@ import torch
 from tqdm import tqdm
 
 from ..cards import LIMITS, ModelCard
-from ..detector import SCORE_COLUMNS
 from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError, UnreadableImageWarning
 from ..extraction import Inputs, expand
 from ..faces import crop_face, find_faces
 from ..io import MAX_PIXELS, ImageLike, PathLike, read_any
 from ..metrics import detection_metrics
-from ..results import ScoreTable
+from ..results import SCORE_COLUMNS, ScoreTable
 from ..video import VIDEO_ENDINGS, is_video, read_frames
 from .device import enough_memory, find_device, precision
 from .pictures import as_tensor
