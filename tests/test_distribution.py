@@ -28,7 +28,10 @@ N_PICTURES = 200
 def workers():
     """Two worker processes, which are started anew when they die."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",  # any free port
     ) as local:
         yield local
 
