@@ -5,6 +5,7 @@ generated than if it is real? Likelihood ratios are given as logarithms to base 
 fake.
 """
 
+import math
 from typing import Self
 
 import numpy as np
@@ -158,6 +159,21 @@ def verbal_equivalent(llr: float) -> str:
         if abs(llr) >= limit:
             return f"{words} for a {'generated' if llr > 0 else 'real'} picture"
     return "no support for either side"
+
+
+def shown_llr(llr: float) -> float:
+    """Round a log10 likelihood ratio to one decimal, but never to another step of the scale.
+
+    Examples
+    --------
+    >>> from freqfake.calibration import shown_llr
+    >>> shown_llr(1.31), shown_llr(-0.786), shown_llr(0.997)
+    (1.3, -0.8, 0.9)
+    """
+    rounded = round(float(llr), 1)
+    if verbal_equivalent(rounded) != verbal_equivalent(llr):
+        rounded = math.trunc(llr * 10) / 10
+    return rounded + 0.0  # never -0.0
 
 
 def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:

@@ -16,6 +16,7 @@ from .calibration import (
     LikelihoodRatioCalibrator,
     false_alarm_threshold,
     posterior,
+    shown_llr,
     verbal_equivalent,
 )
 from .cards import ModelCard, model_card
@@ -467,7 +468,7 @@ class Detector:
         return np.asarray(scores)
 
     def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
-        words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{llr:.1f})"
+        words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{shown_llr(llr):.1f})"
         if abs(llr) < MIN_LLR:
             if llr in (self.calibrator.lower_bound_, self.calibrator.upper_bound_):
                 words += ", the most that the model's calibration pictures support"

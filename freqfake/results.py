@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from .calibration import shown_llr
+
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
 FACE_NUMBERS = FACE_COLUMNS[1:6]
@@ -104,7 +106,9 @@ def _bar(llr: float) -> str:
     width = 50 * min(abs(llr) / _MAX_LLR, 1)
     start, colour = (50, "#D55E00") if llr > 0 else (50 - width, "#0072B2")
     style = f"margin-left:{start:.0f}%;width:{width:.0f}%;background:{colour}"
-    return f'<span class="bar" aria-hidden="true"><i style="{style}"></i></span> {llr:+.1f}'
+    return (
+        f'<span class="bar" aria-hidden="true"><i style="{style}"></i></span> {shown_llr(llr):+.1f}'
+    )
 
 
 def _number(value: float) -> str:

@@ -11,6 +11,7 @@ from freqfake.calibration import (
     empirical_bounds,
     false_alarm_threshold,
     posterior,
+    shown_llr,
     verbal_equivalent,
 )
 from freqfake.metrics import cllr, cllr_min, detection_metrics, equal_error_rate
@@ -138,6 +139,19 @@ def test_posterior_takes_the_prior():
 )  # fmt: skip
 def test_verbal_scale(llr, words):
     assert verbal_equivalent(llr).startswith(words)
+
+
+@given(st.floats(-8, 8))
+def test_shown_ratios_are_of_the_step_that_is_named(llr):
+    shown = shown_llr(llr)
+    assert abs(shown - llr) < 0.1 + 1e-9
+    if not np.log10(2) <= abs(llr) < 0.4:  # an edge between two decimals: 0.3 is on either side
+        assert verbal_equivalent(shown) == verbal_equivalent(llr)
+    assert not np.signbit(shown) or shown
+
+
+def test_a_ratio_below_ten_is_not_shown_as_ten():
+    assert [shown_llr(llr) for llr in (0.96, -0.997, 1.0, 1.04, 0.94)] == [0.9, -0.9, 1, 1, 0.9]
 
 
 def test_false_alarm_threshold_holds_its_rate():

@@ -268,6 +268,10 @@ def _number(name: str, value: float | None) -> str:
         return "-"
     if name == "p_fake" and not 0.005 <= value < 0.995:  # no picture is surely fake or surely not
         return "<0.01" if value < 0.5 else ">0.99"
+    if name == "llr":
+        from ..calibration import shown_llr
+
+        value = shown_llr(value)
     if name not in _DECIMALS:
         return f"{value:.4f}" if abs(value) < 9.99 else f"{value:.4g}"
     return f"{round(value, _DECIMALS[name]) + 0.0:.{_DECIMALS[name]}f}"  # never "-0.0"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..calibration import shown_llr
 from ..detector import Detector
 from ..exceptions import ImageValueError
 from ..io import to_pil
@@ -95,7 +96,7 @@ def verbal_scale(found: Examination) -> Figure:
     low, high = found.model.bounds
     description = (
         f"Scale of the log10 likelihood ratio from -7, real, to 7, generated. This picture: "
-        f"{found.llr:.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
+        f"{shown_llr(found.llr):.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
     )
     return _drawn(
         "scale",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._optional import extra
 from .._version import __version__
+from ..calibration import shown_llr
 from ..detector import Detector
 from ..exceptions import FreqFakeError
 from ..io import PathLike
@@ -212,6 +213,7 @@ def _environment() -> "Environment":
     filters: dict[str, Callable[..., str]] = {
         "visible": visible,
         "bytes": _bytes,
+        "llr": lambda llr: _signed(shown_llr(llr), 1),
         "signed": _signed,
     }
     environment.filters.update(filters)
