@@ -54,7 +54,7 @@ _SIX = (freqfake.spectrum, freqfake.features)
 KINDS = {
     "six": Kind(_of_pixels(asynchrony_features), _SIX),
     "modulus": Kind(_of_pixels(partial(asynchrony_features, spectrum="modulus")), _SIX),
-    "rich": Kind(_of_pixels(rich_features), (freqfake.rich,)),
+    "rich": Kind(_of_pixels(rich_features), (freqfake.rich, freqfake.rings)),
     "durall": Kind(_of_pixels(peers.durall_features), (peers,)),
     "frank": Kind(_of_pixels(peers.frank_features), (peers,)),
     "dzanic": Kind(_of_pixels(peers.dzanic_features), (peers,)),

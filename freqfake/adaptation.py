@@ -16,6 +16,7 @@ from sklearn.base import (
 )
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from .exceptions import AdaptationError, AdaptationWarning, SeparationWarning
 from .mixture import RealFakeMixture
@@ -246,12 +247,16 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
         return self if X_target is None else self.adapt(X_target)
 
     def adapt(self, X_target: Any) -> Self:
-        """Adapt to unlabelled target features; the source's are not needed again."""
+        """Adapt to unlabelled target features; the source's are not needed again.
+
+        On one thread: for so few numbers more of them only wait for each other, and the result
+        would depend on how many there are.
+        """
         check_is_fitted(self)
         X_target = validate_data(self, X_target, dtype=np.float64, reset=False)
         self.distance_before_ = energy_coefficient(self.source_, X_target)
         self.distance_after_ = np.inf
-        with warnings.catch_warnings():
+        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
             warnings.simplefilter("ignore", SeparationWarning)
             for source, target in self._scaler_pairs(X_target):
                 as_source = source.inverse_transform(target.transform(X_target))

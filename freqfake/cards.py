@@ -1,15 +1,21 @@
 """Model cards: what a detector was trained on, what it can speak about, how good it was."""
 
+import hashlib
 import html
+import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ._version import __version__
 from .calibration import LikelihoodRatioCalibrator
 from .domain import TrainingDomain
-from .metrics import cllr, detection_metrics
+from .io import ImageFacts
+from .metrics import cllr, cllr_min, detection_metrics
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -26,6 +32,7 @@ SIX_LIMITS = (
     "they sense is whether a picture ever was a 4:2:0 JPEG: a photograph that never was can be "
     "accused, a generated picture that was can be cleared.",
 )
+PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow")  # that the numbers of a model depend on
 _CELL = 'style="text-align: left; font-weight: normal; padding-right: 1.5em"'
 _HEADING = 'style="text-align: left; padding-top: 0.8em"'
 _FEATURES = {
@@ -95,10 +102,69 @@ class Described(Protocol):
     features: Any
     spectrum: Any
     max_fpr: float | None
+    training_hashes: list[npt.NDArray[np.uint8]]
     info: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """What it is, in 64 hexadecimal digits."""
 
     def threshold(self) -> float:
         """Score that a picture called fake exceeds."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of freqfake, of Python, and of the packages that the numbers depend on."""
+    others = {package: metadata.version(package) for package in PACKAGES}
+    return {"freqfake": __version__, "python": platform.python_version(), **others}
+
+
+def file_hashes(facts: Sequence[ImageFacts]) -> npt.NDArray[np.uint8]:
+    """SHA-256 of the files of pictures, sorted, one a row of 32 bytes; some have no file."""
+    digests = sorted(bytes.fromhex(fact.sha256) for fact in facts if fact.sha256)
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+
+
+def training_info(
+    hashes: Sequence[npt.NDArray[np.uint8]],
+    held_out: Sequence[npt.NDArray[np.float64]],
+    calibrator: LikelihoodRatioCalibrator,
+) -> dict[str, dict[str, Any]]:
+    """Say in plain values what a detector is trained with and on, and how good it is.
+
+    Returns
+    -------
+    dict
+        ``versions``, see :func:`versions`; ``training_data``, for ``real`` and ``fake`` the number
+        of ``files`` whose SHA-256 is known and the ``sha256`` of these in their order, empty where
+        there are none; ``metrics``, see :func:`held_out_metrics`.
+    """
+    data = {
+        side: {"files": len(rows), "sha256": _digest_of(rows)}
+        for side, rows in zip(("real", "fake"), hashes, strict=True)
+    }
+    metrics = held_out_metrics(held_out, calibrator)
+    return {"versions": versions(), "training_data": data, "metrics": metrics}
+
+
+def _digest_of(rows: npt.NDArray[np.uint8]) -> str:
+    return hashlib.sha256(rows.data).hexdigest() if len(rows) else ""
+
+
+def held_out_metrics(
+    held_out: Sequence[npt.NDArray[np.float64]], calibrator: LikelihoodRatioCalibrator
+) -> dict[str, float]:
+    """Figures of merit from the held-out scores of real and of generated pictures.
+
+    Returns
+    -------
+    dict
+        Those of :func:`freqfake.metrics.detection_metrics`, ``cllr`` and ``cllr_min``.
+    """
+    scores = np.concatenate(held_out)
+    y = np.repeat([0, 1], [len(side) for side in held_out])
+    ratios = {"cllr": cllr(y, calibrator.predict(scores)), "cllr_min": cllr_min(y, scores)}
+    return {**detection_metrics(y, scores), **ratios}
 
 
 def model_card(detector: Described) -> ModelCard:
@@ -127,9 +193,10 @@ def _model(detector: Described) -> Rows:
         rows.insert(1, ("spectrum", detector.spectrum))
     if "adapted_to" in info:
         rows.append(("adapted to", f"{info['adapted_to']} pictures without labels"))
-    if "freqfake" in info:
-        rows.append(("made by", f"freqfake {info['freqfake']}"))
-    return tuple(rows)
+    files = sum(map(len, detector.training_hashes))
+    rows.append(("training files known", f"{files} of {n_real + n_fake}, by their SHA-256"))
+    made = ", ".join(f"{name} {number}" for name, number in info.get("versions", {}).items())
+    return (*rows, ("made with", made or "not known"), ("SHA-256", detector.sha256))
 
 
 def _valid_for(detector: Described) -> Rows:
@@ -145,13 +212,11 @@ def _valid_for(detector: Described) -> Rows:
 
 
 def _measured(detector: Described) -> Rows:
-    scores = np.concatenate(detector.held_out)
-    y = np.repeat([0, 1], [len(side) for side in detector.held_out])
-    found, ratios = detection_metrics(y, scores), detector.calibrator.predict(scores)
+    found = held_out_metrics(detector.held_out, detector.calibrator)
     rows = [
         ("area under the ROC curve", f"{found['auc']:.3f}"),
         ("equal error rate", f"{found['eer']:.3f}"),
-        ("cost of the likelihood ratios, Cllr", f"{cllr(y, ratios):.3f} (0 perfect, 1 useless)"),
+        ("cost of the likelihood ratios, Cllr", f"{found['cllr']:.3f} (0 perfect, 1 useless)"),
     ]
     if "adapted_to" in detector.info:
         rows.append(("after the adaptation", "not known: there are no labels to measure with"))

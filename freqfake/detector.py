@@ -3,9 +3,9 @@
 import copy
 import functools
 import itertools
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -42,10 +42,10 @@ from .faces import MARGIN, check_margin, require_nets
 from .io import MAX_PIXELS, ImageFacts, ImageLike, PathLike
 from .linear import StandardizedRidgeClassifier
 from .metrics import detection_metrics
-from .persistence import load_state, save_state
-from .results import FACE_COLUMNS, FACE_NUMBERS, SCORE_COLUMNS, ScoreTable, as_row
+from .persistence import load_state, save_state, state_digest
+from .results import FACE_NUMBERS, ScoreTable, as_row, score_columns
 from .rich import rich_feature_groups, rich_features
-from .scoring import score_faces, score_picture
+from .scoring import Terms, score_faces, score_picture
 from .spectrum import Spectrum
 
 MIN_LLR = 1.0  # log10; closer to 0 a picture is too close to call
@@ -85,8 +85,10 @@ class Detector:
         Largest rate of real pictures called fake, where no other is asked for.
     score_adapter : GaussianExpectationAdapter or None
         Of a detector on the rich features that was adapted: Algorithm 1 on its scores.
+    training_hashes : list of two ndarrays of shape (n_real_files, 32) and (n_fake_files, 32)
+        SHA-256 of the files it was trained on, as bytes, sorted; none of pictures in memory.
     info : dict
-        What it was trained on, in plain values.
+        What it was trained on and with, and how good it was on held-out pictures, in plain values.
 
     Examples
     --------
@@ -109,6 +111,7 @@ class Detector:
         spectrum: Spectrum = "log",
         max_fpr: float | None = None,
         score_adapter: GaussianExpectationAdapter | None = None,
+        training_hashes: list[npt.NDArray[np.uint8]] | None = None,
         info: dict[str, Any] | None = None,
     ) -> None:
         self.classifier = classifier
@@ -119,14 +122,26 @@ class Detector:
         self.spectrum = spectrum
         self.max_fpr = max_fpr
         self.score_adapter = score_adapter
+        self.training_hashes = training_hashes or [np.empty((0, 32), np.uint8)] * 2
         self.info = info or {}
 
     def __repr__(self) -> str:
-        about = ", ".join(f"{key}={value!r}" for key, value in self.info.items())
+        plain = {k: v for k, v in self.info.items() if not isinstance(v, dict)}
+        about = ", ".join(f"{key}={value!r}" for key, value in plain.items())
         return f"<freqfake.Detector: {about}>"
 
     def _repr_html_(self) -> str:
         return self.card()._repr_html_()
+
+    @property
+    def sha256(self) -> str:
+        """What the detector is, in 64 hexadecimal digits.
+
+        The SHA-256 of all that it holds, the same before and after saving, see
+        :func:`freqfake.persistence.state_digest`; two detectors that can differ in any score differ
+        in it.
+        """
+        return state_digest(vars(self))
 
     def card(self) -> ModelCard:
         """Model card: what it was trained on, what it can speak about, how good it was.
@@ -147,6 +162,7 @@ class Detector:
         prior: float = 0.5,
         faces: bool = False,
         margin: float = MARGIN,
+        provenance: bool = False,
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
@@ -166,6 +182,8 @@ class Detector:
             of the picture as a whole.
         margin : float
             Of a face, see :func:`freqfake.faces.crop_face`.
+        provenance : bool
+            Add what it takes to repeat each score, see :doc:`/repeat`.
 
         Returns
         -------
@@ -190,6 +208,16 @@ class Detector:
             A picture without a face has one row, ``inconclusive``, in which these are missing. A
             face that is too small for the features is ``inconclusive`` too, without a score.
 
+            With `provenance`, at the end:
+
+            - ``sha256``: of the file's bytes; of a picture in memory, of its data type, shape and
+              pixels; empty where nothing was read;
+            - ``model_sha256``: :attr:`sha256` of the detector;
+            - ``threshold``: what the score of a picture called fake must exceed; missing if there
+              is none;
+            - ``prior``;
+            - ``versions``: of the packages that the score depends on, where it was worked out.
+
         Raises
         ------
         OperatingPointError
@@ -198,12 +226,11 @@ class Detector:
             `faces` needs the extra of that name.
         """
         options: dict[str, Any] = {"max_fpr": max_fpr, "prior": prior, "max_pixels": max_pixels}
-        options |= {"faces": faces, "margin": margin}
+        options |= {"faces": faces, "margin": margin, "provenance": provenance}
         rows = self.iter_scores(inputs, **options, n_jobs=n_jobs, progress=progress)
-        if not faces:
-            return ScoreTable(list(rows), columns=list(SCORE_COLUMNS))
-        table = ScoreTable(list(rows), columns=list(FACE_COLUMNS))
-        for name in FACE_NUMBERS:
+        columns = score_columns(faces=faces, provenance=provenance)
+        table = ScoreTable(list(rows), columns=columns)
+        for name in FACE_NUMBERS if faces else ():
             table[name] = table[name].astype("Int64")  # whole numbers or missing
         return table
 
@@ -215,13 +242,14 @@ class Detector:
         prior: float = 0.5,
         faces: bool = False,
         margin: float = MARGIN,
+        provenance: bool = False,
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Rows of :meth:`score`, one after the other as they get ready."""
         options: dict[str, Any] = {"max_fpr": max_fpr, "prior": prior, "max_pixels": max_pixels}
-        options |= {"faces": faces, "margin": margin}
+        options |= {"faces": faces, "margin": margin, "provenance": provenance}
         pictures = self.iter_pictures(inputs, **options, n_jobs=n_jobs, progress=progress)
         return itertools.chain.from_iterable(pictures)
 
@@ -233,6 +261,7 @@ class Detector:
         prior: float = 0.5,
         faces: bool = False,
         margin: float = MARGIN,
+        provenance: bool = False,
         max_pixels: int = MAX_PIXELS,
         n_jobs: int | None = None,
         progress: bool = False,
@@ -243,14 +272,15 @@ class Detector:
         """
         if not 0 < prior < 1:
             raise ValueError(f"`prior` must lie between 0 and 1; got {prior}")
-        given = (self, self.threshold(max_fpr), prior)
+        digest = self.sha256 if provenance else ""
+        terms = Terms(self, self.threshold(max_fpr), prior, max_pixels, digest)
         options: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
         if faces:
             check_margin(margin)
             require_nets()  # what is missing is said once, not for each picture
-            by_face = functools.partial(score_faces, *given, margin=margin, max_pixels=max_pixels)
+            by_face = functools.partial(score_faces, terms, margin=margin)
             return map_pictures(by_face, inputs, **options)
-        job = functools.partial(score_picture, *given, max_pixels=max_pixels)
+        job = functools.partial(score_picture, terms)
         return ([row] for row in map_pictures(job, inputs, **options))
 
     def threshold(self, max_fpr: float | None = None) -> float:
@@ -447,8 +477,16 @@ class Detector:
             return as_row(extraction.path, score, 0.0, prior, *words)
         llr = float(self.calibrator.predict(score))
         verdict, reason = self._verdict(llr, score > threshold)
+        if self._was_trained_on(known_facts(extraction)):
+            reason += "; but this very file was among the training pictures, so it means little"
         p_fake = float(posterior(llr, prior))
         return as_row(extraction.path, score, llr, p_fake, verdict, reason)
+
+    def _was_trained_on(self, facts: ImageFacts) -> bool:
+        digest = np.frombuffer(bytes.fromhex(facts.sha256), np.uint8)
+        if not len(digest):
+            return False
+        return any((known == digest).all(axis=1).any() for known in self.training_hashes)
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Scores of pictures whose features are there already.
@@ -498,19 +536,18 @@ def load_detector(model: PathLike = "faces") -> Detector:
     ModelFileError
         No such model, or the file is damaged, or not a model. No code of the file is ever run.
     """
-    embedded = resources.files("freqfake") / "models" / f"{model}.npz"
-    if isinstance(model, str) and model.isidentifier() and embedded.is_file():
-        with resources.as_file(embedded) as path:
-            return _from_state(load_state(path), str(model))
-    return _from_state(load_state(model), str(model))
+    return _from_state(load_state(model), os.fspath(model))
 
 
 def _from_state(state: dict[str, Any], name: str) -> Detector:
+    """Make a detector, and see that it scores: the parts of a file may not fit each other."""
     try:
         detector = Detector(**state)
         noise = np.random.default_rng(0).random((64, 64, 3))
         compute = feature_function(detector.features, detector.spectrum)
-        detector.row(extract("", noise, compute=compute))
+        score = detector.row(extract("", noise, compute=compute))["score"]
+        if not np.isfinite(score):
+            raise ValueError(f"the score of a picture is {score}")
     except Exception as error:
         raise ModelFileError(f"{name} holds no working freqfake detector: {error}") from error
     return detector

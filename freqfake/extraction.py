@@ -73,7 +73,7 @@ def iter_features(
     *,
     features: FeatureSet = "asynchrony",
     spectrum: Spectrum = "log",
-    dtype: npt.DTypeLike = np.float32,
+    dtype: npt.DTypeLike = np.float64,
     n_copies: int = 0,
     max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
@@ -88,7 +88,8 @@ def iter_features(
     features : {"asynchrony", "rich"}
         The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
     spectrum, dtype
-        Of the six, see :func:`freqfake.asynchrony_features`.
+        Of the six, see :func:`freqfake.asynchrony_features`. In double, which scores are made
+        from: in single precision they would differ between versions of the packages by 1e-5.
     n_copies : int
         How many delivered copies of each picture to add, see
         :func:`freqfake.delivery.delivered_copy`.
@@ -117,7 +118,7 @@ def iter_features(
 
 
 def feature_function(
-    features: FeatureSet, spectrum: Spectrum = "log", dtype: npt.DTypeLike = np.float32
+    features: FeatureSet, spectrum: Spectrum = "log", dtype: npt.DTypeLike = np.float64
 ) -> Compute:
     """Make the function that computes a feature set."""
     if features not in get_args(FeatureSet):

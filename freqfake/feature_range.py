@@ -113,7 +113,8 @@ class NeighbourDistance(BaseEstimator):
 
     def distance(self, features: npt.NDArray[Any]) -> float:
         """Distance of one picture to the nearer of the two classes."""
-        projected = self._standardised(features) @ self.projection_
+        # Not a matrix product, whose sums differ with the number of threads.
+        projected = (self._standardised(features)[:, np.newaxis] * self.projection_).sum(axis=0)
         distances = [_nth_smallest(cdist([projected], kept))[0] for kept in self.references_]
         return float(np.min(distances / self.usual_))
 

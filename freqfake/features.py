@@ -111,7 +111,8 @@ def _distances_and_covariances(
         for pair, (a, b) in enumerate(_PAIRS):
             distances[pair] += count * np.abs(part[a] - part[b]).sum(dtype=precision)
         for a, b in combinations_with_replacement(range(3), 2):
-            products[a, b] += count * np.vdot(rows[a], rows[b])
+            # Not np.vdot, whose sums differ with the number of threads.
+            products[a, b] += count * np.multiply(rows[a], rows[b]).sum(dtype=precision)
     return distances / n, (products + np.triu(products, 1).T) / n
 
 

@@ -73,9 +73,8 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Decision values, shape (n_pictures,): near -1 and 1, positive for ``classes_[1]``."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self._standardised(X) @ self.coef_ + self.intercept_)
+        # Not a matrix product, whose sums differ with the number of pictures and of threads.
+        return np.asarray(self.contributions(X).sum(axis=1) + self.intercept_)
 
     def contributions(self, X: Any) -> npt.NDArray[np.float64]:
         """Split the decision value into what each feature adds, shape (n_pictures, n_features).
@@ -85,7 +84,7 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self._standardised(X) * self.coef_)
+        return np.ascontiguousarray(self._standardised(X) * self.coef_)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Class of each picture, shape (n_pictures,)."""

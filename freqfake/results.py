@@ -10,6 +10,7 @@ from .calibration import shown_llr
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
 FACE_NUMBERS = FACE_COLUMNS[1:6]
+PROVENANCE_COLUMNS = ("sha256", "model_sha256", "threshold", "prior", "versions")
 
 _SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
@@ -65,6 +66,12 @@ class ScoreTable(pd.DataFrame):
             f'{_STYLE}<table class="freqfake-scores">{caption}<thead><tr>{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
+
+
+def score_columns(*, faces: bool = False, provenance: bool = False) -> list[str]:
+    """Columns of a table of scores."""
+    more = PROVENANCE_COLUMNS if provenance else ()
+    return [*(FACE_COLUMNS if faces else SCORE_COLUMNS), *more]
 
 
 def as_row(

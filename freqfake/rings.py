@@ -76,7 +76,7 @@ def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
     """
     if n_rings < 1:
         raise ValueError(f"`n_rings` must be at least 1; got {n_rings}")
-    pixels = cut_middle(check_image(load_pixels(image)))
+    pixels = cut_middle(check_image(load_pixels(image), dtype=np.float64))
     side = min(pixels.shape[:2])
     if side < _MIN_SIDE:
         raise ImageValueError(
@@ -84,7 +84,7 @@ def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
             f"got {pixels.shape[1]} x {pixels.shape[0]}"
         )
     n_rings = min(n_rings, side // 2)
-    colours = np.ascontiguousarray(np.moveaxis(pixels * np.float32(255), -1, 0))
+    colours = np.ascontiguousarray(np.moveaxis(pixels * 255, -1, 0))
     power, coherence, correlation = ring_statistics(colours, n_rings)
     freqs = (np.arange(n_rings) + 0.5) / (2 * n_rings)
     return RingProfiles(freqs, power[:, :n_rings], coherence[:, :n_rings], correlation[:, :n_rings])
@@ -109,7 +109,7 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
     tuple of three ndarrays of shape (3, n_rings + 1)
     """
     _, height, width = colours.shape
-    window = np.outer(np.hanning(height), np.hanning(width)).astype(np.float32)
+    window = np.outer(np.hanning(height), np.hanning(width))
     spectra = scipy.fft.rfft2((colours - colours.mean(axis=(1, 2), keepdims=True)) * window)
     spectra = spectra.reshape(3, -1)
     index, weights = _ring_index(height, width, n_rings)
@@ -121,6 +121,7 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
     squares = np.square(spectra.real) + np.square(spectra.imag)
     power = np.array([ring_mean(square) for square in squares])
     logs = np.log(squares + 1e-6) / 2
+    logs -= logs.mean(axis=1, keepdims=True)  # or little would be left of the squares' differences
     means = [ring_mean(log) for log in logs]
     variances = [
         np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
@@ -139,6 +140,7 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
 def _ring_index(height: int, width: int, n_rings: int) -> tuple[_Array, _Array]:
     """Ring of every bin of the half plane, and how often the bin counts."""
     radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
-    index = np.minimum((radius / 0.5 * n_rings).astype(np.intp), n_rings)
+    # What lies on an edge is in the outer ring, however the square root was rounded.
+    index = np.minimum((radius / 0.5 * n_rings + 1e-9).astype(np.intp), n_rings)
     weights = np.broadcast_to(column_weights(width), index.shape)
     return index.ravel(), weights.ravel()

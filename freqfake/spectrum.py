@@ -64,7 +64,7 @@ def channel_spectra(
     Notes
     -----
     A log plane whose 1st and 99th percentile are less than 1e-6 apart (a channel without any
-    variation) is scaled by 1e-6 instead: 0 but for the zero frequency.
+    variation, or drawn of few waves) is 1 where it exceeds the 1st by more than that, 0 elsewhere.
 
     References
     ----------
@@ -174,7 +174,10 @@ def _normalised_logs(
     for plane, (low, high) in zip(magnitudes, bounds, strict=True):
         plane += plane.dtype.type(LOG_OFFSET)
         np.log(plane, out=plane)
+        if high - low < _MIN_RANGE:  # to scale it would enlarge the rounding
+            np.greater(plane, low + _MIN_RANGE, out=plane)
+            continue
         plane -= plane.dtype.type(low)
-        plane *= plane.dtype.type(1 / max(high - low, _MIN_RANGE))
+        plane *= plane.dtype.type(1 / (high - low))
         np.clip(plane, 0, 1, out=plane)
     return magnitudes

@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -11,17 +13,22 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ._cells import csv_line, paths_of_cell
+from ._files import whole_file
 from ._optional import extra
+from ._text import shown
 from .exceptions import TableError
 
 Row = dict[str, Any]
 
 _FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "jsonl"}
-_WORDS = frozenset({"path", "verdict", "reason", "error"})
+_WORDS = frozenset({"path", "verdict", "reason", "error", "sha256", "model_sha256", "versions"})
 _WHOLE_NUMBERS = frozenset(
     {"face", "left", "top", "right", "bottom", "n_frames", "n_real", "n_fake"}
 )
 _GROUP = 10_000  # rows of a Parquet file that are in memory at a time
+# Names that are no Unicode: on Linux any bytes, on Windows any halves of surrogate pairs.
+_ERRORS = sys.getfilesystemencodeerrors()
 
 
 class TableWriter:
@@ -39,27 +46,23 @@ class TableWriter:
     """
 
     def __init__(
-        self, send: Callable[[str], object], columns: Sequence[str], form: str, before: list[Row]
+        self, send: Callable[..., object], columns: Sequence[str], form: str, before: list[Row]
     ) -> None:
-        self._send, self._columns = send, columns
-        self._encode: Callable[[Row], str] = self._as_csv if form == "csv" else _as_json
-        self.done = frozenset(row["path"] for row in before)
+        self._send = send
+        self._encode = functools.partial(_as_csv, columns) if form == "csv" else _as_json
+        paths = (paths_of_cell(row["path"]) if form == "csv" else {row["path"]} for row in before)
+        self.done = frozenset(itertools.chain.from_iterable(paths))
         self.n_failed = sum(bool(row["error"]) for row in before)
         if form == "csv" and not before:
-            send(self._as_csv(dict(zip(columns, columns, strict=True))))
+            send(",".join(columns) + "\n")
 
     def write(self, *rows: Row) -> None:
         """Add the rows of a picture. In a file they survive whatever ends the process after this.
 
         They are written all at once: a run that goes on later leaves out the paths that are there.
         """
-        self._send("".join(map(self._encode, rows)))
+        self._send(*map(self._encode, rows))
         self.n_failed += sum(bool(row["error"]) for row in rows)
-
-    def _as_csv(self, row: Row) -> str:
-        line = io.StringIO()
-        csv.DictWriter(line, self._columns, lineterminator="\n").writerow(_without_nan(row))
-        return line.getvalue()
 
 
 @contextlib.contextmanager
@@ -77,6 +80,8 @@ def open_table(
         With ``path`` and ``error`` among them.
     form : {"csv", "jsonl"}
         Where the name does not say.
+        Text is in UTF-8, and the bytes of a name that are not stay as they are. A name that a
+        terminal would obey is escaped on one.
     resume : bool
         Keep the finished rows of a run that was stopped; a row that was being written is dropped.
 
@@ -84,6 +89,8 @@ def open_table(
     ------
     TableError
         What is to be resumed is not such a table.
+    OSError
+        The file cannot be written; those rows for which there was room are there.
     MissingExtraError
         A Parquet file is asked for, and pyarrow is not installed.
     """
@@ -100,27 +107,53 @@ def open_table(
         _from_parquet(path, target)
     before = _finished_rows(target, columns, form) if resume and target.exists() else []
     with target.open("ab" if before else "wb", buffering=0) as file:
-        yield TableWriter(lambda line: file.write(_encoded(line)), columns, form, before)
+        yield TableWriter(functools.partial(_append, file), columns, form, before)
     if as_parquet:
         _to_parquet(target, path, columns)
 
 
-def _stdout() -> Callable[[str], object]:
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")
-    return sys.stdout.write
+def _append(file: io.FileIO, *lines: str) -> None:
+    """Add lines to a file, or nothing of them."""
+    size = os.fstat(file.fileno()).st_size
+    left = "".join(lines).encode("utf-8", _ERRORS)
+    try:
+        while left:  # a disk that is nearly full takes a part
+            left = left[os.write(file.fileno(), left) :]
+    except OSError as error:
+        with contextlib.suppress(OSError):  # a device has no size
+            file.truncate(size)
+        raise OSError(error.errno, error.strerror, os.fspath(file.name)) from None
+
+
+def _stdout() -> Callable[..., object]:
+    stream = sys.stdout
+    watched = stream.isatty()
+    if hasattr(stream, "reconfigure"):
+        names = {"errors": "backslashreplace"} if watched else {"errors": _ERRORS}
+        stream.reconfigure(**names, **({} if watched else {"encoding": "utf-8"}))
+
+    def send(*lines: str) -> None:
+        try:
+            for line in lines:
+                stream.write(f"{shown(line[:-1])}\n" if watched else line)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "stdout") from None
+
+    return send
 
 
 def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
     """Read the complete rows; what follows the last of them is cut off."""
+    if not path.is_file():
+        raise TableError(f"only a file can be gone on with; got a device or a pipe: {path}")
     with path.open("r+b") as file:
         data = file.read()
-        complete = data[: data.rfind(b"\n") + 1]
-        lines = io.StringIO(complete.decode("utf-8", "surrogateescape"), newline="")
-        reader = csv.DictReader(lines)
+        complete = data[: _end_of_rows(data, form)]
+        lines = io.StringIO(complete.decode("utf-8", _ERRORS), newline="")
+        reader = csv.DictReader(lines, strict=True)
         try:
             rows = list(reader if form == "csv" else map(json.loads, lines))
-        except ValueError:
+        except (ValueError, csv.Error):
             rows = [{}]
         headers = [*rows, *([reader.fieldnames] if form == "csv" and complete else [])]
         if any(list(header) != list(columns) for header in headers):
@@ -132,30 +165,62 @@ def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
     return rows
 
 
+def _end_of_rows(data: bytes, form: str) -> int:
+    """Where the last complete row ends: not at a line break in a name, which is quoted."""
+    end = data.rfind(b"\n") + 1
+    while form == "csv" and data.count(b'"', 0, end) % 2:
+        end = data.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
 def _from_parquet(path: Path, lines: Path) -> None:
     """Take a complete table apart, to add to it."""
-    import pandas as pd
+    import pyarrow.parquet as pq
 
-    rows = pd.read_parquet(path).to_dict("records")
-    lines.write_bytes(b"".join(_encoded(_as_json({str(k): v for k, v in r.items()})) for r in rows))
+    with pq.ParquetFile(path) as table, lines.open("wb") as file:
+        for rows in table.iter_batches(_GROUP):
+            for row in rows.to_pylist():
+                path_as_text = {"path": os.fsdecode(row["path"])} if "path" in row else {}
+                file.write(_as_json({**row, **path_as_text}).encode())
 
 
 def _to_parquet(lines: Path, out: Path, columns: Sequence[str]) -> None:
-    """Make the Parquet file of the rows, and remove them; it is complete or not there at all."""
-    import pandas as pd
+    """Make the Parquet file of the rows, and remove them; it is complete or not there at all.
+
+    Parquet has text in UTF-8 only. Where a path is not, the column has the bytes of all of them.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    words, as_bytes = set(_WORDS), False
+    with lines.open("rb") as file:
+        for row in map(json.loads, file):
+            words |= {name for name, value in row.items() if isinstance(value, str)}
+            as_bytes = as_bytes or not _is_unicode(row["path"])
     types = dict.fromkeys(columns, pa.float64())
-    types |= dict.fromkeys(_WORDS & types.keys(), pa.string())
+    types |= dict.fromkeys(words & types.keys(), pa.string())
     types |= dict.fromkeys(_WHOLE_NUMBERS & types.keys(), pa.int64())
-    schema = pa.schema(types)
-    with pq.ParquetWriter(unfinished, schema) as writer:
-        for rows in pd.read_json(lines, lines=True, chunksize=_GROUP, dtype=False):
-            writer.write_table(pa.Table.from_pandas(rows[list(columns)], schema))
-    unfinished.replace(out)
+    schema = pa.schema(types | ({"path": pa.binary()} if as_bytes else {}))
+    with lines.open("rb") as file, whole_file(out) as whole, pq.ParquetWriter(whole, schema) as to:
+        rows = map(json.loads, file)
+        while group := [_for_parquet(row, as_bytes) for row in itertools.islice(rows, _GROUP)]:
+            to.write_table(pa.Table.from_pylist(group, schema))
     lines.unlink()
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _for_parquet(row: Row, as_bytes: bool) -> Row:
+    """Row with the path as bytes, if it has to be, and such bytes in other texts written out."""
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
+    valid = {n: text.encode("utf-8", "backslashreplace").decode() for n, text in texts.items()}
+    return {**row, **valid, "path": os.fsencode(row["path"]) if as_bytes else row["path"]}
 
 
 def _require_pyarrow() -> None:
@@ -163,14 +228,18 @@ def _require_pyarrow() -> None:
         import pyarrow  # noqa: F401
 
 
-def _encoded(line: str) -> bytes:
-    return line.encode("utf-8", "surrogateescape")
+def _as_csv(columns: Sequence[str], row: Row) -> str:
+    return csv_line(_finite(row), columns)
 
 
 def _as_json(row: Row) -> str:
-    return json.dumps(_without_nan(row)) + "\n"
+    return json.dumps(_finite(row)) + "\n"
 
 
-def _without_nan(row: Row) -> Row:
-    """Missing numbers as null and empty cells: there is no NaN in JSON."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+def _finite(row: Row) -> Row:
+    """Missing and infinite numbers as null and empty cells: there are none in JSON.
+
+    And a spreadsheet takes ``-inf`` for a formula.
+    """
+    missing = (k for k, v in row.items() if isinstance(v, float) and not math.isfinite(v))
+    return {**row, **dict.fromkeys(missing)}

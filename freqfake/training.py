@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold
+from threadpoolctl import threadpool_limits
 
-from ._version import __version__
 from .adaptation import GaussianExpectationAdapter
 from .audit import audit_facts
 from .calibration import LikelihoodRatioCalibrator
+from .cards import file_hashes, training_info
 from .detector import MIN_LLR, Detector
 from .domain import TrainingDomain
 from .exceptions import CalibrationWarning, DatasetWarning, SeparationWarning, TrainingError
@@ -124,21 +125,32 @@ def train_on_extractions(
     _warn_of_telling_files(*([known_facts(picture) for picture in part] for part in (real, fake)))
     table = _TrainingTable(real, fake, weights)
     six = features == "asynchrony"
-    scores = table.held_out_scores(RBFSVMClassifier() if six else StandardizedRidgeClassifier())
-    with warnings.catch_warnings():
+    # The model must not depend on the number of threads.
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparationWarning)  # told when it matters: adapting
+        scores = table.held_out_scores(RBFSVMClassifier() if six else StandardizedRidgeClassifier())
         classifier = table.fit(
             GaussianExpectationAdapter() if six else StandardizedRidgeClassifier()
         )
+        domain = TrainingDomain().fit(table.X, table.y, table.facts, table.groups, table.weights)
+    held_out = [scores[(table.y == label) & table.is_chosen] for label in (0, 1)]
+    hashes = [file_hashes([known_facts(picture) for picture in part]) for part in (real, fake)]
+    calibrator = LikelihoodRatioCalibrator().fit(scores, table.y)
     detector = Detector(
         classifier,
-        LikelihoodRatioCalibrator().fit(scores, table.y),
-        TrainingDomain().fit(table.X, table.y, table.facts, table.groups, table.weights),
-        [scores[(table.y == label) & table.is_chosen] for label in (0, 1)],
+        calibrator,
+        domain,
+        held_out,
         features=features,
         spectrum=spectrum,
         max_fpr=max_fpr,
-        info={"name": name, "n_real": len(real), "n_fake": len(fake), "freqfake": __version__},
+        training_hashes=hashes,
+        info={
+            "name": name,
+            "n_real": len(real),
+            "n_fake": len(fake),
+            **training_info(hashes, held_out, calibrator),
+        },
     )
     detector.threshold()  # an error now rather than at the first score
     _warn_of_bounds(detector.calibrator)

@@ -1,6 +1,7 @@
 """Pictures to test with, made here or found where there are some."""
 
 import os
+import sys
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy: each worker has one core, not all of them
@@ -15,6 +16,8 @@ settings.register_profile("unhurried", deadline=None)  # slow machines are no fa
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory otherwise")
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals, names or tools")
 DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))
 
 

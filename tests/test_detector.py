@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -283,7 +284,7 @@ def test_adaptation_is_refused_where_the_groups_are_not_real_and_fake():
 
 def test_embedded_model_on_the_samples(samples):
     table = load_detector("lewoo").score(samples)
-    table.index = [path.rsplit("/", 1)[1] for path in table.path]
+    table.index = [Path(path).name for path in table.path]
     assert table.verdict["mobilestylegan_200.webp"] == "fake"
     assert set(table.verdict[table.path.str.contains("real")]) == {"inconclusive"}
     assert "4:2:0" in table.reason["retina.jpg"]
@@ -321,3 +322,14 @@ def test_default_model_holds_its_false_alarm_rate():
 def test_embedded_models_show_what_they_are():
     assert "lewoo" in repr(load_detector("lewoo"))
     assert "faces" in repr(load_detector())
+
+
+def test_a_training_picture_is_known_again(detector, picture_folders, tmp_path):
+    path = next((picture_folders / "fake").iterdir())
+    words = "this very file was among the training pictures"
+    assert words in detector.score(path)["reason"][0]
+    renamed = tmp_path / "other.png"
+    renamed.write_bytes(path.read_bytes())
+    assert words in detector.score(renamed)["reason"][0]
+    Image.open(path).save(renamed, compress_level=1)
+    assert words not in detector.score(renamed)["reason"][0]

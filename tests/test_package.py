@@ -1,7 +1,7 @@
 """What a user meets before the first call: import, help, README."""
 
 import ast
-import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,24 +11,28 @@ import pytest
 import freqfake
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(freqfake.__file__).parent  # it may be installed, without the rest beside it
 LAYERS = [
     ["_version", "exceptions", "_percentiles"],
-    ["_validation", "_optional"],
-    ["io", "containers", "delivery", "tables", "distribution"],
+    ["_validation", "_cells", "_optional", "_files", "_folders", "_foreign", "_tags", "_text"],
+    ["containers"],
+    ["_opening"],
+    ["io", "_exif", "_npz", "delivery", "tables", "distribution"],
     ["spectrum", "faces", "video", "provenance"],
     ["rings"],
     ["features", "rich"],
     ["extraction", "feature_range", "mixture", "svm", "linear", "calibration", "metrics"],
     ["adaptation", "domain", "audit", "results"],
-    ["persistence", "cards", "scoring"],
+    ["_schema", "cards"],
+    ["persistence", "scoring"],
     ["detector"],
-    ["training", "plots", "crops", "robustness"],
+    ["training", "plots", "crops", "robustness", "export"],
     ["report"],
     ["cli"],
     ["__main__", "__init__"],
 ]
 ROOMS = sorted(
-    p for room in ("plots", "report", "cli") for p in (ROOT / "freqfake" / room).glob("*.py")
+    p for room in ("plots", "export", "report", "cli") for p in (PACKAGE / room).glob("*.py")
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -48,7 +52,7 @@ def test_import_is_light():
     assert not loaded & {"torch", "matplotlib", "pandas", "sklearn", "joblib", "tqdm"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "freqfake").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda p: p.stem)
 def test_imports_run_downward(path):
     imported = {
         node.module.split(".")[0]
@@ -68,7 +72,7 @@ def test_rooms_import_what_lies_below_them(path):
                 assert LEVEL[name] < LEVEL[path.parent.stem]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "freqfake").glob("*.py")) + ROOMS, ids=str)
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")) + ROOMS, ids=str)
 def test_torch_stays_behind_its_door(path):
     """Nothing but `deep` imports it, or `deep`, when it is itself imported."""
     beside = "deep" if path.parent.stem == "cli" else ""  # the command of that name
@@ -80,17 +84,33 @@ def test_torch_stays_behind_its_door(path):
             assert not {name.split(".")[0] for name in names} & {"torch", "deep"}
 
 
-def test_readme_and_ci_run_the_same_commands():
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    ci = (ROOT / ".ci" / "run").read_text()
-    for command in (line for block in blocks[:2] for line in block.strip().splitlines()):
-        assert command in ci
+STERN = """
+import sys
+from freqfake.cli import make_parser
+
+real, fake = (["--real", "real"], ["--fake", "fake"])
+for words in (
+    ["train", *real, *fake, "--features", "asynchrony", "--out", "m.npz"],
+    ["adapt", "--model", "m.npz", "real", "fake", "--out", "a.npz"],
+    ["evaluate", "--model", "a.npz", *real, *fake],
+    ["audit", *real, *fake],
+    ["features", "real", "--out", "f.csv"],
+    ["score", "real/00.png", "fake/00.png", "--jobs", "2", "--out", "s.csv"],
+    ["score", "fake/00.png", "--format", "jsonl"],
+):
+    args = make_parser().parse_args(words)
+    args.run(args)
+"""
 
 
-def test_version_is_in_one_place():
-    done = subprocess.run(
-        [sys.executable, "-m", "freqfake", "--version"], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == f"freqfake {freqfake.__version__}\n"
-    assert f"## {freqfake.__version__}" in (ROOT / "CHANGELOG.md").read_text()
-    assert f"version: {freqfake.__version__}" in (ROOT / "CITATION.cff").read_text()
+def test_nothing_deprecated_is_called_and_nothing_left_open(picture_folders, tmp_path):
+    """By the commands themselves: `main` would keep such warnings from its user."""
+    for side in ("real", "fake"):
+        shutil.copytree(picture_folders / side, tmp_path / side)
+    kinds = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ResourceWarning")
+    stern = [word for kind in kinds for word in ("-W", f"error::{kind}")]
+    command = [sys.executable, "-X", "dev", *stern, "-c", STERN]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if any(kind in line for kind in kinds)]
+    assert len(list(tmp_path.glob("*.csv"))) == 2

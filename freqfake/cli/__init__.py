@@ -1,25 +1,30 @@
 """The command line: each command calls the public functions and writes what they return.
 
 Data go to stdout or ``--out``, messages to stderr. Exit status: 0; 1 when some input could not
-be read, or an audit fails; 2 for wrong use.
+be read, or an audit fails; 2 for wrong use, or where the result cannot be written; 3 for a mistake
+of freqfake itself.
 """
 
 import argparse
+import errno
+import io
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Iterable, Sequence
 
 from .._version import __version__
 from ..exceptions import FreqFakeError, UnreadableImageWarning
 from .audit import add_audit
-from .common import OK, SOME_UNREADABLE, WRONG_USE, epilog, tell
+from .common import OK, OUR_MISTAKE, SOME_UNREADABLE, WRONG_USE, epilog, tell
 from .completion import add_completion
 from .deep import add_deep
-from .models import add_adapt, add_evaluate, add_train
+from .models import add_adapt, add_evaluate, add_export, add_info, add_train
 from .parser import Parser
 from .report import add_report
 from .scoring import add_features, add_score
+from .terminal import write_message
 
 _FREQFAKE = """
     freqfake score face.jpg
@@ -34,7 +39,7 @@ exit status:
   0  done
   1  some input could not be read (the others are done all the same), or an
      audit fails
-  2  wrong use"""
+  2  wrong use, or the result cannot be written"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,23 +50,73 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv : sequence of str, optional
         Arguments without the program's name; those of the process by default.
     """
-    args = make_parser().parse_args(argv)
+    _prepare_streams()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", DeprecationWarning)  # of packages: not the user's to mend
         try:
-            status = int(args.run(args))
+            status = _run(argv)
         except BrokenPipeError:  # the reader, say `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave_stdout()
             return OK
         except KeyboardInterrupt:
             tell("interrupted")
             return 130
         except (FreqFakeError, OSError, ValueError) as error:
             _report(caught)
-            tell(f"error: {error}")
+            tell(f"error: {_in_words(error)}")
+            _leave_stdout()
             return WRONG_USE
+        except Exception:  # a mistake of ours; it may name files, and no name may drive a terminal
+            for line in traceback.format_exc().splitlines():
+                write_message(line)
+            return OUR_MISTAKE
     return max(status, _report(caught))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Run a command, and see that all it prints arrives."""
+    try:
+        args = make_parser().parse_args(argv)
+        return int(args.run(args))
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "stdout") from None
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a stream that was closed: what is printed there is not lost in silence."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdout")
+
+
+def _prepare_streams() -> None:
+    """Make the streams fit for names of any bytes, and replace closed ones."""
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    if hasattr(sys.stdout, "reconfigure"):
+        as_it_is = os.name == "posix" and not sys.stdout.isatty()
+        sys.stdout.reconfigure(errors="surrogateescape" if as_it_is else "backslashreplace")
+
+
+def _leave_stdout() -> None:
+    """Where nothing can be written there, let Python not try again at the end, and tell of it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _in_words(error: Exception) -> str:
+    """Say what is wrong without the number and the quotes of the operating system."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error)
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -81,6 +136,8 @@ def make_parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_adapt(commands)
     add_evaluate(commands)
+    add_info(commands)
+    add_export(commands)
     add_report(commands)
     add_audit(commands)
     add_deep(commands)

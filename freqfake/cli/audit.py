@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .common import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
-from .terminal import STYLES, counted, on_terminal, write_line, write_table
+from .terminal import STYLES, counted, on_terminal, shown, write_line, write_table
 
 if TYPE_CHECKING:
     from ..audit import Audit
@@ -39,8 +39,14 @@ def _audit(args: argparse.Namespace) -> int:
     elif on_terminal(sys.stdout):
         _show(audit)
     else:
-        print(audit)
+        print(_without_control(audit) if sys.stdout.isatty() else audit)
     return OK if audit.passed and not audit.errors else SOME_UNREADABLE
+
+
+def _without_control(audit: "Audit") -> "Audit":
+    """Make the audit with names that no terminal obeys."""
+    pairs = [(shown(one), shown(other)) for one, other in audit.duplicates]
+    return dataclasses.replace(audit, duplicates=pairs)
 
 
 def _show(audit: "Audit") -> None:

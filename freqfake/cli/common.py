@@ -1,8 +1,10 @@
 """What the commands have in common: their options, and rows that are written as they come."""
 
 import argparse
+import contextlib
 import itertools
 import json
+import os
 import signal
 import sys
 import textwrap
@@ -12,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import ModelFileError
+from ..exceptions import FreqFakeError, ModelFileError
 from ..io import MAX_PIXELS
 from ..tables import TableWriter, open_table
 from .parser import did_you_mean
@@ -21,7 +23,7 @@ from .terminal import ScreenTable, on_terminal, write_message, write_table
 if TYPE_CHECKING:
     from ..detector import Detector
 
-OK, SOME_UNREADABLE, WRONG_USE = 0, 1, 2
+OK, SOME_UNREADABLE, WRONG_USE, OUR_MISTAKE = 0, 1, 2, 3
 _MOST_HINTS, _MOST_BESIDE = 3, 10_000  # looking through names takes its time
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
 
@@ -145,7 +147,8 @@ def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[st
     from ..io import find_images
 
     paths = list(find_images(arguments, also=also))
-    missing = (Path(path) for path in arguments if path in paths and not Path(path).exists())
+    found = set(paths)
+    missing = (Path(p) for p in arguments if p in found and not os.path.lexists(p))
     for path in itertools.islice(missing, _MOST_HINTS):
         hint = _meant_file(path)
         if hint:
@@ -168,13 +171,26 @@ def show_bar(paths: Sequence[str], *, rows_to_stdout: bool = False) -> bool:
     return sys.stderr.isatty() and not on_screen and len(paths) >= _BAR_FROM
 
 
-def check_folder(path: str) -> None:
+def check_folder(path: str, option: str = "--out") -> None:
     """Find out before the work whether its result can be written."""
     folder = Path(path).absolute().parent
     if not folder.is_dir():
-        raise FileNotFoundError(f"no such folder for --out: {folder}")
+        raise FileNotFoundError(f"no such folder for {option}: {folder}")
     if Path(path).is_dir():
-        raise IsADirectoryError(f"--out must be a file; got a folder: {path}")
+        raise IsADirectoryError(f"{option} must be a file; got a folder: {path}")
+    if not os.access(path if Path(path).exists() else folder, os.W_OK):
+        raise PermissionError(f"no permission to write {option}: {path}")
+
+
+def check_not_read(out: str, inputs: Iterable[str]) -> None:
+    """Refuse to write over a file that is to be read, under whatever name."""
+    if not Path(out).is_file():  # not there yet, or a device
+        return
+    target = Path(out).stat()
+    for given in inputs:
+        with contextlib.suppress(OSError):  # reading it will tell
+            if os.path.samestat(os.stat(given), target):  # noqa: PTH116  (there may be many)
+                raise ValueError(f"--out must not be one of the inputs; got {out}")
 
 
 def write_rows(
@@ -197,6 +213,9 @@ def write_rows(
     elif args.resume:
         raise ValueError("--resume needs --out: stdout cannot be gone on with")
     paths = paths_of(args.paths, also=also)
+    if args.out is not None:
+        read = [getattr(args, name, None) for name in ("model", "weights")]
+        check_not_read(args.out, [*paths, *filter(None, read)])
     with _open_rows(args, columns, form) as table:
         missing = [path for path in paths if path not in table.done]
         bar = show_bar(missing, rows_to_stdout=args.out is None)
@@ -206,11 +225,16 @@ def write_rows(
                     start_processes(args.jobs)
                 for picture in rows(missing, bar):
                     table.write(*picture)
-        except KeyboardInterrupt:
-            if args.out is not None:
+        except (KeyboardInterrupt, OSError) as end:
+            if _has_rows(args.out) and not isinstance(end, FreqFakeError):
                 tell(f"the finished rows are on disk; add --resume to go on with {args.out}")
             raise
     return status_of(table)
+
+
+def _has_rows(out: str | None) -> bool:
+    """Whether what was written is still there: not in a pipe or a device."""
+    return out is not None and (Path(out).is_file() or not Path(out).exists())
 
 
 def _open_rows(

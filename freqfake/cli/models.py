@@ -1,8 +1,10 @@
-"""The commands that make and measure models: ``train``, ``adapt`` and ``evaluate``."""
+"""The commands about models: ``train``, ``adapt``, ``evaluate`` and ``info``."""
 
 import argparse
+import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .common import (
     OK,
@@ -18,6 +20,10 @@ from .common import (
     show_bar,
     tell,
 )
+from .terminal import on_terminal, shown, write_line, write_table
+
+if TYPE_CHECKING:
+    from ..cards import ModelCard
 
 _TRAIN = """
     freqfake train --real photographs/ --fake generated/ --out my.npz
@@ -31,6 +37,18 @@ _EVALUATE = """
     freqfake evaluate --real photographs/ --fake generated/
     # another model, for a program to read
     freqfake evaluate --model my.npz --real a/ b/ --fake c/ --json
+"""
+
+_EXPORT = """
+    freqfake export --model my.npz --onnx my.onnx
+    # and what a verdict needs beside it, for languages that cannot read it from the file
+    freqfake export --onnx faces.onnx > faces.json
+"""
+_INFO = """
+    freqfake info
+    freqfake info my.npz
+    # what the file states, for a program to read
+    freqfake info my.npz --json
 """
 
 
@@ -75,6 +93,24 @@ def add_evaluate(commands: Any) -> None:
     add_labelled(evaluate)
 
 
+def add_export(commands: Any) -> None:
+    """Add ``export``."""
+    text = "write a model as an ONNX file, for pipelines in other languages"
+    export = add_command(commands, "export", _export, text, jobs=False, examples=_EXPORT)
+    add_model(export)
+    export.add_argument("--onnx", metavar="FILE", required=True, help="ONNX file to write")
+
+
+def add_info(commands: Any) -> None:
+    """Add ``info``."""
+    text = "tell what a model was trained on and with, and how good it is"
+    info = add_command(commands, "info", _info, text, jobs=False, examples=_INFO)
+    text = "model file, or the name of an embedded model: faces (default) or lewoo"
+    info.add_argument("model", nargs="?", default="faces", metavar="MODEL", help=text)
+    text = "print the manifest of the file; nothing is built of it"
+    info.add_argument("--json", action="store_true", help=text)
+
+
 def _train(args: argparse.Namespace) -> int:
     from ..training import train_detector
 
@@ -115,3 +151,36 @@ def _evaluate(args: argparse.Namespace) -> int:
     )
     print_metrics(metrics, args.json)
     return OK
+
+
+def _export(args: argparse.Namespace) -> int:
+    from ..export import export_onnx
+
+    check_folder(args.onnx, "--onnx")
+    about = export_onnx(load_model(args.model), args.onnx)
+    print(json.dumps(about, indent=2))
+    tell(f"ONNX file written: {args.onnx}")
+    return OK
+
+
+def _info(args: argparse.Namespace) -> int:
+    from ..persistence import read_manifest
+
+    if args.json:
+        print(json.dumps(read_manifest(args.model), indent=2))
+    else:
+        card = load_model(args.model).card()
+        if on_terminal(sys.stdout):
+            _show(card)
+        else:
+            print(*map(shown, str(card).splitlines()), sep="\n")
+    return OK
+
+
+def _show(card: "ModelCard") -> None:
+    """Show a model card on a terminal, which need not obey what a model file says."""
+    write_line(card.title)
+    for heading, rows in card.sections:
+        write_table({heading: "left", "": "left"}, rows)
+    for limit in card.limits:
+        write_line(f"- {limit}")

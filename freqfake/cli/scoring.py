@@ -31,6 +31,8 @@ _SCORE = """
     freqfake score pictures/ --jobs -1 --out scores.csv --resume
     # full-size originals that were stored without loss
     freqfake score original.png --model lewoo
+    # for the files of a case: with the SHA-256 of picture and model, and the versions
+    freqfake score evidence/ --provenance --out scores.csv
 """
 
 
@@ -57,6 +59,8 @@ def add_score(commands: Any) -> None:
     text = "what to score around a face, in parts of its size (default: 0.3)"
     faces.add_argument("--margin", type=float, metavar="PART", help=text)
     add_out(score, form=True)
+    text = "add columns with all it takes to repeat a score: SHA-256 of file and model, versions"
+    score.add_argument("--provenance", action="store_true", help=text)
 
 
 def _features(args: argparse.Namespace) -> int:
@@ -64,7 +68,7 @@ def _features(args: argparse.Namespace) -> int:
     from ..features import FEATURE_NAMES
 
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        options = {"spectrum": args.spectrum, "max_pixels": args.max_pixels}
+        options = {"spectrum": args.spectrum, "dtype": "float32", "max_pixels": args.max_pixels}
         done = iter_features(paths, **options, n_jobs=args.jobs, progress=bar)
         return ([feature_row(extraction)] for extraction in done)
 
@@ -72,12 +76,13 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace) -> int:
-    from ..results import FACE_COLUMNS, SCORE_COLUMNS
+    from ..results import score_columns
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a picture as a whole has none")
     detector = load_model(args.model)
-    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "faces", "max_pixels")}
+    names = ("max_fpr", "prior", "faces", "provenance", "max_pixels")
+    options = {name: getattr(args, name) for name in names}
     if args.margin is not None:
         options["margin"] = args.margin
 
@@ -85,4 +90,5 @@ def _score(args: argparse.Namespace) -> int:
         return detector.iter_pictures(paths, **options, n_jobs=args.jobs, progress=bar)
 
     rows([], False)  # wrong options are told before a file is written over
-    return write_rows(rows, args, FACE_COLUMNS if args.faces else SCORE_COLUMNS, args.format)
+    columns = score_columns(faces=args.faces, provenance=args.provenance)
+    return write_rows(rows, args, columns, args.format)

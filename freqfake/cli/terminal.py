@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
+from .._text import shown as shown
+
 Row = dict[str, Any]
 
 STYLES = {
@@ -60,22 +62,16 @@ def console(stream: TextIO) -> Any:
     )
 
 
-def shown(text: str) -> str:
-    r"""Text without anything that a terminal would obey.
-
-    Examples
-    --------
-    >>> print(shown("a\x1b[31m[red]\n.png"))
-    a\x1b[31m[red]\n.png
-    """
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-
-
 def write_message(message: str) -> None:
     """Write a line to stderr; what kind of message it is stands out on a terminal."""
-    stream = sys.stderr
+    try:
+        _write_message(message, sys.stderr)
+        sys.stderr.flush()
+    except OSError:  # nobody reads it, as after `2>&1 | head`
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _write_message(message: str, stream: TextIO) -> None:
     if not stream.isatty() and not coloured(stream):
         stream.write(f"{message}\n")
         return
