@@ -12,7 +12,19 @@ try:
     import pyarrow  # noqa: F401  # what pandas writes Parquet with
     from threadpoolctl import threadpool_limits
 
-    from . import algorithm1, comparison, deep, delivery, history, paper, prepare, scaling, timing
+    from . import (
+        algorithm1,
+        attacks,
+        comparison,
+        deep,
+        delivery,
+        fuzz,
+        history,
+        paper,
+        prepare,
+        scaling,
+        timing,
+    )
     from .config import Config, ConfigError
     from .report import ROOT, Report
     from .store import Store
@@ -29,14 +41,16 @@ RUNS: dict[str, Callable[[Config, Report], None]] = {
     "delivery": delivery.delivery,
     "null": comparison.null,
     "history": history.history,
+    "attacks": attacks.attacks,
     "harm": algorithm1.harm,
     "parts": comparison.parts,
     "deep": deep.deep,
     "timing": timing.timing,
     "deep-timing": deep.deep_timing,
     "scaling": scaling.scaling,
+    "fuzz": fuzz.fuzz,
 }
-_ALONE = ("deep", "timing", "deep-timing", "scaling")  # want the machine for themselves
+_ALONE = ("deep", "timing", "deep-timing", "scaling", "fuzz")  # want the machine for themselves
 ALL = [name for name in RUNS if name not in _ALONE]
 _DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
 

@@ -5,19 +5,24 @@ Nothing in a picture file is trusted: whatever Pillow raises on a broken one bec
 """
 
 import glob
+import hashlib
 import io
 import os
-import threading
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ._folders import is_folder, matches, walk
+from ._opening import FORMATS as FORMATS
+from ._opening import MAX_BYTES as MAX_BYTES
+from ._opening import MAX_PIXELS as MAX_PIXELS
+from ._opening import open_file, open_picture
 from ._validation import check_image
 from .exceptions import ImageReadError, ImageValueError
 
@@ -26,8 +31,7 @@ if TYPE_CHECKING:
 
 ImageLike = Any  # an array, a PIL image or a path
 PathLike = str | os.PathLike[str]
-
-MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far below what fills the memory
+_OpenFile = io.BufferedReader | io.BytesIO
 
 _LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
@@ -38,7 +42,6 @@ _LUMINANCE = np.array(
      18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
      49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99]
 )  # fmt: skip
-_PILLOWS_LIMIT = threading.Lock()  # a global of Pillow's, which is not touched but under this
 _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
@@ -67,6 +70,8 @@ class ImageFacts:
         Size of the file; 0 if there is none.
     format : str
         Of the file, in Pillow's name: "PNG", "JPEG", ...; empty if there is none.
+    sha256 : str
+        Of the file's bytes, in hexadecimal; empty if there is none.
     """
 
     width: int
@@ -78,6 +83,7 @@ class ImageFacts:
     quality: int = 0
     n_bytes: int = 0
     format: str = ""
+    sha256: str = ""
 
 
 def read_image(
@@ -88,10 +94,14 @@ def read_image(
     Parameters
     ----------
     path : str or path-like
-        Any format that Pillow reads.
+        An ordinary file in one of :data:`freqfake.io.FORMATS`, of up to
+        :data:`freqfake.io.MAX_BYTES`.
     max_pixels : int
         A picture with more pixels is refused before it is decoded: a small file can hold a picture
-        that fills the memory. The six features take 20 to 40 bytes a pixel.
+        that fills the memory. The six features take 20 to 40 bytes a pixel. WebP and JPEG 2000,
+        which take twice the memory to decode, may have half as many; the few kinds that Pillow
+        decodes in Python, and slowly, such as QOI, a sixteenth. A file may have four bytes
+        a pixel, if that is more than :data:`freqfake.io.MAX_BYTES`.
 
     Returns
     -------
@@ -103,7 +113,9 @@ def read_image(
     Raises
     ------
     ImageReadError
-        With the reason: not found, empty, no picture, truncated, too many pixels.
+        With the reason: not found, empty, no picture, truncated, too many pixels, a device,
+        a format that is not read for safety, or what :func:`freqfake.containers.check_parts`
+        refuses.
 
     Notes
     -----
@@ -111,18 +123,26 @@ def read_image(
     plain formulas, transparency is left out, of several frames the first is taken. Pillow reads
     16-bit colour as 8-bit. The EXIF orientation is not applied.
     """
-    name = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
             return _read_open_file(file, max_pixels)
-    except FileNotFoundError:
-        raise ImageReadError(f"no such file: {name}") from None
-    except IsADirectoryError:
-        raise ImageReadError(f"a folder, not a picture: {name}") from None
-    except PermissionError:
-        raise ImageReadError(f"no permission to read: {name}") from None
     except Exception as error:  # a broken file can make a decoder raise anything
-        raise ImageReadError(f"cannot read {name}: {_reason(path, error)}") from error
+        raise ImageReadError(why_unreadable(path, error, "picture")) from error
+
+
+def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
+    """Put into words why a file, which should be a `kind`, cannot be read."""
+    name = os.fspath(path)
+    if isinstance(error, FileNotFoundError):
+        return f"no such file: {name}"
+    if isinstance(error, IsADirectoryError):
+        return f"a folder, not a {kind}: {name}"
+    if isinstance(error, PermissionError):
+        return f"no permission to read: {name}"
+    if isinstance(error, MemoryError):
+        return f"cannot read {name}: not enough memory"
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"cannot read {name}: {reason}"
 
 
 def read_any(image: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[npt.NDArray[Any], ImageFacts]:
@@ -174,7 +194,8 @@ def find_images(
         A file is taken as it is, whatever its name and whether it exists or not: reading it
         tells. A folder is searched through for the file names of pictures and for files without
         an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are expanded
-        where no file has that very name.
+        where no file has that very name. A link to a file counts as a file. A link to a folder is
+        searched through if it is named, or matched, itself, but not if it is met on the way.
     also : collection of str
         Further endings that a folder is searched for, in lower case, such as
         :data:`freqfake.video.VIDEO_ENDINGS`.
@@ -182,8 +203,13 @@ def find_images(
     Yields
     ------
     str
-        Path of a file; a folder or glob in which nothing was found is yielded itself, so that it
-        is not passed over in silence.
+        Path of a file; a folder or glob in which nothing was found is yielded itself, and so is
+        a folder that cannot be listed, so that it is not passed over in silence.
+
+    Warns
+    -----
+    UnreadableImageWarning
+        For each link to a folder that was met on the way and leads out of what is searched.
     """
     seen: set[str] = set()
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
@@ -194,25 +220,31 @@ def find_images(
 
 
 def _expand(path: str, also: Collection[str]) -> list[str]:
-    if Path(path).is_dir():
+    if is_folder(path):
         return _search_folder(path, also) or [path]
-    if glob.has_magic(path) and not Path(path).exists():
-        matches = sorted(glob.glob(path, recursive=True))
-        nested = [_search_folder(m, also) if Path(m).is_dir() else [m] for m in matches]
+    if glob.has_magic(path) and not os.path.lexists(path):
+        matched = sorted(matches(path))
+        nested = [_search_folder(m, also) if is_folder(m) else [m] for m in matched]
         return [file for files in nested for file in files] or [path]
     return [path]
 
 
 def _search_folder(folder: str, also: Collection[str]) -> list[str]:
+    """Files that are named like pictures, and folders that cannot be listed."""
     from PIL import Image
 
     endings = set(Image.registered_extensions()) | {""} | set(also)
-    return sorted(
-        str(Path(root, name))
-        for root, _, names in os.walk(folder)
-        for name in names
-        if not name.startswith(".") and Path(name).suffix.lower() in endings
-    )
+    found = []
+    for here, names in walk(folder):
+        if names is None:
+            found.append(str(Path(here)))
+            continue
+        found += [
+            str(Path(here, name))
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in endings
+        ]
+    return sorted(found)
 
 
 def is_pil_image(image: Any) -> bool:
@@ -220,30 +252,11 @@ def is_pil_image(image: Any) -> bool:
     return hasattr(image, "getbands") and hasattr(image, "convert")
 
 
-def _read_open_file(file: BinaryIO, max_pixels: int) -> tuple[npt.NDArray[Any], ImageFacts]:
+def _read_open_file(file: _OpenFile, max_pixels: int) -> tuple[npt.NDArray[Any], ImageFacts]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # damaged metadata is no news about the pixels
-        with _opened(file) as image:
-            n_pixels = image.width * image.height
-            if n_pixels > max_pixels:
-                raise ValueError(
-                    f"{n_pixels / 1e6:.1f} megapixels are more than the limit of "
-                    f"{max_pixels / 1e6:.1f}; raise it with max_pixels (--max-pixels) for files "
-                    "that you trust"
-                )
+        with open_picture(file, max_pixels) as image:
             return _pixels(image), _facts(image, file)
-
-
-def _opened(file: BinaryIO) -> "Image.Image":
-    """Open a picture of any size, without decoding it: Pillow's limit gives way to ours."""
-    from PIL import Image
-
-    with _PILLOWS_LIMIT:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(file)
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _pixels(image: "Image.Image") -> npt.NDArray[Any]:
@@ -262,7 +275,7 @@ def _sixteen_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
     return pixels.astype(np.uint16)
 
 
-def _facts(image: "Image.Image", file: BinaryIO | None) -> ImageFacts:
+def _facts(image: "Image.Image", file: _OpenFile | None) -> ImageFacts:
     jpeg = image.format in _JPEG_FORMATS
     return ImageFacts(
         width=image.width,
@@ -274,7 +287,13 @@ def _facts(image: "Image.Image", file: BinaryIO | None) -> ImageFacts:
         quality=_jpeg_quality(image) if jpeg else 0,
         n_bytes=0 if file is None else file.seek(0, os.SEEK_END),
         format=image.format or "",
+        sha256="" if file is None else _sha256(file),
     )
+
+
+def _sha256(file: _OpenFile) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _some_transparent(image: "Image.Image") -> bool:
@@ -282,7 +301,7 @@ def _some_transparent(image: "Image.Image") -> bool:
     return bool(alpha.min() < 255)
 
 
-def _delivery(image: "Image.Image", file: BinaryIO | None) -> str:
+def _delivery(image: "Image.Image", file: _OpenFile | None) -> str:
     if image.format is None:
         return "pixels"
     if image.format in _JPEG_FORMATS:
@@ -318,7 +337,7 @@ def _luminance_tables() -> npt.NDArray[np.int64]:
     return np.sort(np.clip((_LUMINANCE * scale + 50) // 100, 1, 255), axis=1)
 
 
-def _webp_is_lossless(file: BinaryIO) -> bool:
+def _webp_is_lossless(file: _OpenFile) -> bool:
     """Look for the chunk of a lossless still picture (RIFF container, WebP specification)."""
     file.seek(12)  # "RIFF", size, "WEBP"
     while len(header := file.read(8)) == 8:
@@ -327,13 +346,3 @@ def _webp_is_lossless(file: BinaryIO) -> bool:
         size = int.from_bytes(header[4:], "little")
         file.seek(size + size % 2, os.SEEK_CUR)
     return False
-
-
-def _reason(path: PathLike, error: Exception) -> str:
-    from PIL import UnidentifiedImageError
-
-    if Path(path).stat().st_size == 0:
-        return "the file is empty"
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture, or of a format that is not supported"
-    return str(error) or type(error).__name__

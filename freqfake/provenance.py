@@ -5,33 +5,40 @@ ask where a picture has been.
 """
 
 import hashlib
+import itertools
 import re
 import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from .containers import Part, container_of, file_parts, holds_c2pa
+from ._exif import exif_claims, find_exif
+from ._opening import MAX_PIXELS, check_size, open_file
+from ._tags import second_directory
+from .containers import (
+    MAX_METADATA,
+    Part,
+    container_of,
+    file_parts,
+    holds_c2pa,
+)
 from .exceptions import ImageReadError
-from .io import PathLike
+from .io import PathLike, why_unreadable
 
 if TYPE_CHECKING:
     from PIL.Image import Exif
 
 C2PA = Literal["present", "absent", "not looked for"]
 
+MAX_CLAIMS = 1000  # of a file; cameras and editors write some hundred
+
 _C2PA_TIFF_TAG = 0xCD41
-_EXIF_IN_JPEG = b"Exif\0\0"
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_KEYWORD = "XML:com.adobe.xmp"
-_CODES = {b"ASCII": "ascii", b"UNICODE": "utf-16", b"JIS": "iso2022_jp"}  # of EXIF comments
-_POSITION = "EXIF position"
 _SOURCE_TYPE = re.compile(r"cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)")
-_MAX_TEXT = 1 << 24  # bytes of an unpacked text
-_SHOWN_BYTES = 16
+_MAX_PROBLEMS = 20
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,9 @@ class Provenance:
 def read_provenance(path: PathLike) -> Provenance:
     """Read what a picture file claims about where it comes from.
 
-    No pixel is decoded, so a file whose picture is damaged can still be asked.
+    No pixel is decoded, so a file whose picture is damaged can still be asked. What goes beyond
+    :data:`MAX_CLAIMS`, :data:`freqfake.containers.MAX_METADATA` or
+    :data:`freqfake.containers.MAX_VALUE` is left out, and told in the problems.
 
     Parameters
     ----------
@@ -141,31 +150,48 @@ def read_provenance(path: PathLike) -> Provenance:
     >>> found.named("Software"), found.c2pa
     ('GIMP 2.10', 'absent')
     """
-    if Path(path).exists() and not Path(path).is_file():  # a device may never end
-        raise ImageReadError(f"cannot read {path}: no ordinary file")
     try:
-        with Path(path).open("rb") as file:
+        with open_file(path) as file:
+            check_size(file, MAX_PIXELS)
             return _read_open_file(file)
-    except OSError as error:
-        raise ImageReadError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:
+        raise ImageReadError(why_unreadable(path, error, "picture")) from error
 
 
 def _read_open_file(file: BufferedReader) -> Provenance:
+    file.seek(0)
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     n_bytes = file.tell()
-    kind = container_of(file)
-    parts = [part for part in file_parts(file) if _is_told(*part)]
     problems: list[str] = []
+    kind = container_of(file)
+    parts, complete = _told_parts(file, problems)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        known = kind in ("JPEG", "PNG", "WEBP")
-        exif = _exif_of_parts(parts, problems) if known else _exif_by_pillow(file)
-        claims = [] if exif is None else list(_exif_claims(exif, problems))
+        found = find_exif(kind, parts, file, problems)
+        told: list[Iterator[Claim]] = []
+        if found is not None:
+            told.append(Claim(*claim) for claim in exif_claims(*found, problems))
+        told += [_text_claims(*part, problems) for part in parts]
+        claims = list(itertools.islice(itertools.chain(*told), MAX_CLAIMS + 1))
+        thumbnail = found is not None and bool(second_directory(found[1]))
     problems += dict.fromkeys(f"EXIF: {warning.message}" for warning in caught)
-    claims += [claim for part in parts for claim in _text_claims(*part, problems)]
-    return Provenance(
-        digest, n_bytes, tuple(claims), _c2pa(kind, parts, exif), _thumbnail(exif), tuple(problems)
-    )
+    if len(claims) > MAX_CLAIMS:
+        problems.append(f"more than {MAX_CLAIMS} claims; the others are left out")
+    if len(problems) > _MAX_PROBLEMS:
+        problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more problems"]
+    c2pa = _c2pa(kind, parts, complete, found and found[0])
+    return Provenance(digest, n_bytes, tuple(claims[:MAX_CLAIMS]), c2pa, thumbnail, tuple(problems))
+
+
+def _told_parts(file: BinaryIO, problems: list[str]) -> tuple[list[Part], bool]:
+    """Give the parts that tell anything, and whether these are all, or only the first ones."""
+    parts: list[Part] = []
+    try:
+        parts += (part for part in file_parts(file) if _is_told(*part))
+    except ValueError as error:
+        problems.append(f"{error}; what comes later is left out")
+        return parts, False
+    return parts, True
 
 
 def _is_told(name: str, content: bytes) -> bool:
@@ -174,12 +200,12 @@ def _is_told(name: str, content: bytes) -> bool:
     return name in texts or holds_c2pa(name, content)
 
 
-def _c2pa(kind: str, parts: list[Part], exif: "Exif | None") -> C2PA:
-    if kind == "":
-        return "not looked for"
-    if kind == "TIFF":
-        return "not looked for" if exif is None else _presence(_C2PA_TIFF_TAG in exif)
-    return _presence(any(holds_c2pa(*part) for part in parts))
+def _c2pa(kind: str, parts: list[Part], complete: bool, exif: "Exif | None") -> C2PA:
+    if kind == "TIFF" and exif is not None:
+        return _presence(_C2PA_TIFF_TAG in exif)
+    if any(holds_c2pa(*part) for part in parts):
+        return "present"
+    return "absent" if complete and kind in ("JPEG", "PNG", "WEBP", "BMFF") else "not looked for"
 
 
 def _presence(there: bool) -> C2PA:
@@ -215,92 +241,8 @@ def _png_text(name: str, content: bytes) -> tuple[str, str]:
 
 
 def _unpacked(data: bytes) -> bytes:
-    return zlib.decompressobj().decompress(data, _MAX_TEXT)
+    return zlib.decompressobj().decompress(data, MAX_METADATA)
 
 
 def _utf8(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
-
-
-# --- EXIF -----------------------------------------------------------------------------------------
-
-
-def _exif_of_parts(parts: list[Part], problems: list[str]) -> "Exif | None":
-    for name, content in parts:
-        if name in ("eXIf", "EXIF") or (name == "APP1" and content.startswith(_EXIF_IN_JPEG)):
-            return _loaded(content, problems)
-    return None
-
-
-def _loaded(content: bytes, problems: list[str]) -> "Exif | None":
-    from PIL.Image import Exif
-
-    exif = Exif()
-    try:
-        exif.load(content)
-    except Exception as error:  # damaged data can make it raise anything
-        problems.append(f"EXIF is damaged: {error}")
-        return None
-    return exif
-
-
-def _exif_by_pillow(file: BinaryIO) -> "Exif | None":
-    """EXIF of a format whose parts are not known here; none of them needs its pixels decoded."""
-    from PIL import Image
-
-    file.seek(0)
-    try:
-        return Image.open(file).getexif()
-    except Exception:  # no picture, or none that Pillow knows: whoever reads its pixels tells
-        return None
-
-
-def _exif_claims(exif: "Exif", problems: list[str]) -> Iterator[Claim]:
-    from PIL.ExifTags import GPSTAGS, IFD, TAGS
-
-    groups = (("EXIF", None), ("EXIF photo", IFD.Exif), (_POSITION, IFD.GPSInfo))
-    for where, number in groups:
-        try:
-            tags = dict(exif) if number is None else exif.get_ifd(number)
-        except Exception as error:
-            problems.append(f"{where} is damaged: {error}")
-            continue
-        names = GPSTAGS if number == IFD.GPSInfo else TAGS
-        for tag, value in tags.items():
-            if tag not in (IFD.Exif, IFD.GPSInfo, IFD.Interop):  # these only point elsewhere
-                name = names.get(tag, f"tag 0x{tag:04x}")
-                yield Claim(where, name, _as_text(name, value))
-
-
-def _as_text(name: str, value: Any) -> str:
-    if isinstance(value, bytes) or (name.startswith("XP") and isinstance(value, tuple)):
-        return _bytes_as_text(name, bytes(value))
-    if isinstance(value, tuple):
-        return ", ".join(_as_text(name, item) for item in value)
-    return str(value)
-
-
-def _bytes_as_text(name: str, value: bytes) -> str:
-    """Text that EXIF stores as bytes; of anything else, how much there is and how it begins."""
-    code = value[:8].rstrip(b"\0")
-    if name == "UserComment" and code in _CODES:
-        text = value[8:]
-        order = "-be" if text[::2].count(0) > text[1::2].count(0) else "-le"
-        coding = _CODES[code] + (order if code == b"UNICODE" else "")
-        return text.decode(coding, "replace").rstrip("\0 ")
-    if name.startswith("XP"):
-        return value.decode("utf-16-le", "replace").rstrip("\0")
-    bare = value.rstrip(b"\0")
-    if bare.isascii() and bare.decode("latin-1").isprintable():
-        return bare.decode("ascii")
-    more = " ..." if len(value) > _SHOWN_BYTES else ""
-    return f"{len(value)} bytes: {value[:_SHOWN_BYTES].hex(' ')}{more}"
-
-
-def _thumbnail(exif: "Exif | None") -> bool:
-    from PIL.ExifTags import IFD
-
-    try:
-        return exif is not None and bool(exif.get_ifd(IFD.IFD1))
-    except Exception:  # a damaged one is none that could be looked at
-        return False

@@ -8,7 +8,6 @@ trusted: whatever they raise on a broken one becomes a
 import contextlib
 import itertools
 import math
-import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ._opening import open_file
 from ._optional import extra
 from .exceptions import VideoReadError
-from .io import MAX_PIXELS, PathLike
+from .io import MAX_PIXELS, PathLike, why_unreadable
 
 if TYPE_CHECKING:
-    from av import VideoFrame
+    from av import Packet, VideoFrame
     from av.container import InputContainer
     from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
@@ -36,7 +36,24 @@ VIDEO_ENDINGS = frozenset(
 # What a file may turn out to be. Left out are playlists, which name further files, and what is no
 # video: FFmpeg plays text as a teletype and a picture as a video of one frame.
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,dv,rm,mp3,flac,wav,aac"
-_OPEN_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "none"}
+# How its pictures may be coded: as cameras, phones, editors and web sites do. FFmpeg has hundreds
+# of other decoders, for games and machines long gone, which few people have looked at since.
+_CODECS = frozenset(
+    {"av1", "dnxhd", "dvvideo", "ffv1", "ffvhuff", "flv1", "h263", "h264", "hevc", "huffyuv",
+     "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "prores", "rawvideo",
+     "rv30", "rv40", "theora", "vc1", "vp6f", "vp8", "vp9", "wmv1", "wmv2", "wmv3"}
+)  # fmt: skip
+_DECODERS = ",".join(sorted(_CODECS | {"libdav1d", "flv"}))  # FFmpeg's names for the same
+_OPEN_OPTIONS = {
+    "format_whitelist": _FORMATS,
+    "codec_whitelist": _DECODERS,
+    "protocol_whitelist": "none",
+}
+
+MAX_FRAMES = 1 << 20  # of a video: nearly ten hours at 30 a second
+_MAX_PACKETS = 1 << 22  # of all streams, sound too: about as long
+_MAX_LARGE_FRAMES = 1 << 14  # of `max_pixels`: 9 hours of 1080p at 30 a second, two of 4K
+_HELD = 3  # times the memory of a picture, at the least: a decoder holds up to 17 frames
 
 _FRAME_RATE = 25.0  # where a file does not tell
 _ROUNDING = 1e-3  # seconds: time stamps are whole milliseconds in some formats
@@ -106,7 +123,10 @@ def read_frames(
         So many frames of each scene, spread over it as by `count`. A scene begins at a cut, or
         where the lighting jumps (see Notes).
     max_pixels : int
-        A video with more pixels a frame is refused, see :func:`freqfake.read_image`.
+        A video whose frames have more than a third of that is refused, see
+        :func:`freqfake.read_image`: a decoder holds several at a time. So is one with more than
+        2^14 times that in all its frames, or with more than :data:`MAX_FRAMES`: a small file can
+        keep its reader busy for days.
 
     Yields
     ------
@@ -118,7 +138,8 @@ def read_frames(
     ------
     VideoReadError
         While reading, with the reason: not found, empty, no video, no frame that can be decoded,
-        too many pixels. A damaged frame is left out, and a file that was cut short ends early.
+        too many pixels or frames, coded in a way that is not read for safety. A damaged frame is
+        left out, and a file that was cut short ends early.
     MissingExtraError
         PyAV is not installed.
 
@@ -206,30 +227,31 @@ def _decode(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float, "Vide
     """Yield number, time and data of every good frame, in the order of presentation."""
     import av
 
-    name = os.fspath(path)
+    most = {"max_pixels": str(max(max_pixels, MAX_PIXELS))}  # whatever the container says
     try:
         # opened here: PyAV would take a name such as "http://..." for something else than a file
         with (
-            Path(path).open("rb") as file,
-            av.open(file, "r", options=dict(_OPEN_OPTIONS), **_lenient()) as container,
+            open_file(path) as file,
+            av.open(file, "r", options={**_OPEN_OPTIONS, **most}, **_lenient()) as container,
         ):
             stream = _picture_stream(container)
             _check_size(stream, max_pixels)
+            stream.codec_context.options = most
             index = -1
-            with contextlib.closing(_good_frames(container, stream)) as frames:
+            packets = _packets(container, stream, max_pixels)
+            with contextlib.closing(_good_frames(packets, stream)) as frames:
                 for index, (time, frame) in enumerate(_timed(frames, stream)):
                     _check_size(frame, max_pixels)
                     yield index, time, frame
             if index < 0:
                 raise ValueError("not a single frame can be decoded")
-    except FileNotFoundError:
-        raise VideoReadError(f"no such file: {name}") from None
-    except IsADirectoryError:
-        raise VideoReadError(f"a folder, not a video: {name}") from None
-    except PermissionError:
-        raise VideoReadError(f"no permission to read: {name}") from None
+    except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+        reason = (
+            "not a video, cut short or damaged beyond use, or of a format that is not supported"
+        )
+        raise VideoReadError(f"cannot read {path}: {reason}") from error
     except Exception as error:  # a broken file can make a decoder raise anything
-        raise VideoReadError(f"cannot read {name}: {_reason(path, error)}") from error
+        raise VideoReadError(why_unreadable(path, error, "video")) from error
 
 
 def _lenient() -> dict[str, Any]:
@@ -247,27 +269,46 @@ def _picture_stream(container: "InputContainer") -> "VideoStream":
         if not stream.disposition & pictures:
             if stream.codec_context is None:
                 raise ValueError("it is coded in a way that is not supported")
+            codec = stream.codec_context.codec.canonical_name
+            if codec not in _CODECS:
+                raise ValueError(f"it is coded as {codec}, which is not read, for safety")
             return stream
     raise ValueError("there is no moving picture in it")
 
 
 def _check_size(picture: "VideoStream | VideoFrame", max_pixels: int) -> None:
     n_pixels = picture.width * picture.height
-    if n_pixels > max_pixels:
+    if n_pixels * _HELD > max_pixels:
         raise ValueError(
             f"{n_pixels / 1e6:.1f} megapixels a frame are more than the limit of "
-            f"{max_pixels / 1e6:.1f}; raise it with max_pixels (--max-pixels) for files that "
-            "you trust"
+            f"{max_pixels / _HELD / 1e6:.1f} for a video; raise it with max_pixels (--max-pixels) "
+            "for files that you trust"
         )
 
 
+def _packets(
+    container: "InputContainer", stream: "VideoStream", max_pixels: int
+) -> Iterator["Packet[Any]"]:
+    """Packets of a stream, up to where the file cannot be read on; refuse what would never end."""
+    n_frames = n_pixels = 0
+    # of all streams: nobody could count what lies between the packets of one
+    for number, packet in enumerate(container.demux()):
+        if packet.stream_index == stream.index:
+            n_frames += 1
+            n_pixels += stream.width * stream.height
+            yield packet
+        if n_frames > MAX_FRAMES or number > _MAX_PACKETS:
+            raise ValueError(f"more than {MAX_FRAMES} frames, or as long; cut it into parts")
+        if n_pixels > _MAX_LARGE_FRAMES * max_pixels:
+            raise ValueError(f"its {n_frames} frames have too many pixels; cut it into parts")
+
+
 def _good_frames(
-    container: "InputContainer", stream: "VideoStream"
+    packets: Iterator["Packet[Any]"], stream: "VideoStream"
 ) -> Generator["VideoFrame", None, None]:
     """Frames that can be decoded, up to where the file cannot be read on."""
     import av
 
-    packets = container.demux(stream)
     more = True
     while more:
         try:
@@ -356,13 +397,3 @@ def _beginnings(changes: npt.NDArray[np.float64], times: Sequence[float]) -> lis
         if times[index] - times[starts[-1]] >= _SHORTEST:
             starts.append(index)
     return starts
-
-
-def _reason(path: PathLike, error: Exception) -> str:
-    import av
-
-    if Path(path).stat().st_size == 0:
-        return "the file is empty"
-    if isinstance(error, (av.error.InvalidDataError, av.error.ArgumentError)):
-        return "not a video, cut short or damaged beyond use, or of a format that is not supported"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__

@@ -1,18 +1,22 @@
 """Reading frames of videos, made here by PyAV: which ones, of which scene, and how they look."""
 
+import contextlib
 import gc
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("av", reason="videos need the extra video")
 import av
 import numpy as np
-import pytest
-from conftest import make_picture
+from conftest import linux, make_picture
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.fuzz_seeds import damaged, video_seeds
 from freqfake.exceptions import MissingExtraError, VideoReadError
 from freqfake.io import MAX_PIXELS, find_images
 from freqfake.video import VIDEO_ENDINGS, is_video, read_frames, spread
@@ -354,12 +358,12 @@ def test_files_without_a_frame_say_why(tmp_path, capfd, monkeypatch):
 def test_large_frames_are_refused(tmp_path):
     path = write(tmp_path / "a.mp4", numbered(2))
     with pytest.raises(VideoReadError, match=r"a\.mp4: 0\.0 megapixels .* \(--max-pixels\)"):
-        next(read_frames(path, max_pixels=48 * 64 - 1))
-    assert len(list(read_frames(path, max_pixels=48 * 64))) == 2
+        next(read_frames(path, max_pixels=3 * 48 * 64 - 1))
+    assert len(list(read_frames(path, max_pixels=3 * 48 * 64))) == 2
     broken_files(tmp_path)
     with pytest.raises(VideoReadError, match="--max-pixels"):  # before anything is decoded
-        next(read_frames(tmp_path / "rubbish.mp4", max_pixels=48 * 64 - 1))
-    assert MAX_PIXELS > 8192 * 4320
+        next(read_frames(tmp_path / "rubbish.mp4", max_pixels=3 * 48 * 64 - 1))
+    assert MAX_PIXELS > 3 * 8192 * 4320
 
 
 def test_frames_that_grow_on_the_way_are_refused(tmp_path):
@@ -371,7 +375,49 @@ def test_frames_that_grow_on_the_way_are_refused(tmp_path):
     times = [frame.time for frame in read_frames(tmp_path / "both.ts")]
     assert min(np.diff(times)) > 0  # though the stamps begin anew
     with pytest.raises(VideoReadError, match="--max-pixels"):
-        list(read_frames(tmp_path / "both.ts", max_pixels=48 * 64))
+        list(read_frames(tmp_path / "both.ts", max_pixels=3 * 48 * 64))
+
+
+def test_a_video_without_end_is_refused(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.mp4", numbered(20))
+    for name, value, reason in (
+        ("MAX_FRAMES", 9, "more than 9 frames"),
+        ("_MAX_PACKETS", 9, "cut it into parts"),
+        ("_MAX_LARGE_FRAMES", 5, "its 1. frames have too many pixels; cut it into parts"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"freqfake.video.{name}", value)
+            with pytest.raises(VideoReadError, match=reason):
+                list(read_frames(path, max_pixels=3 * 48 * 64))
+        assert len(list(read_frames(path, max_pixels=3 * 48 * 64))) == 20
+
+
+@pytest.mark.parametrize("codec", ["cinepak", "qtrle"])
+def test_only_known_decoders_are_started(tmp_path, codec):
+    path = write(tmp_path / "a.mov", numbered(3), codec, pixel_format="rgb24")
+    with pytest.raises(VideoReadError, match=f"coded as {codec}, which is not read, for safety"):
+        next(read_frames(path))
+
+
+@given(data=st.binary(max_size=400), begin=st.sampled_from(range(5)))
+def test_any_bytes_end_in_frames_or_an_error(tmp_path_factory, data, begin):
+    heads = (b"", b"\0\0\0\x18ftypmp42", b"\x1aE\xdf\xa3", b"RIFF\xff\xff\0\0AVI LIST", b"G@\0\x10")
+    path = tmp_path_factory.getbasetemp() / "bytes"
+    path.write_bytes(heads[begin] + data or b"-")
+    with contextlib.suppress(VideoReadError):
+        list(read_frames(path, count=2))
+
+
+@pytest.mark.parametrize("kind", ["MP4, H.264", "WebM, VP9", "AVI, MPEG-4", "TS, MPEG-2"])
+def test_damaged_videos_end_in_frames_or_an_error(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    n_frames = 0
+    for seed in video_seeds(kind):
+        for _ in range(40):
+            (tmp_path / "a").write_bytes(damaged(seed, rng) or b"-")
+            with contextlib.suppress(VideoReadError):
+                n_frames += len(list(read_frames(tmp_path / "a", per_scene=2)))
+        assert n_frames > 0
 
 
 def test_metadata_in_any_encoding(tmp_path):
@@ -414,6 +460,7 @@ def run(code):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@linux
 def test_a_long_video_is_not_held_in_memory(tmp_path):
     """Of 600 frames, nearly a megabyte each; the first ones show what a reader needs."""
     path = write(tmp_path / "a.mkv", [np.zeros((480, 640, 3), np.uint8)] * 600, "mpeg4")

@@ -1,0 +1,118 @@
+"""Opening a file that may be anything: an ordinary one, within limits, of a known format."""
+
+import os
+import stat
+import threading
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from .containers import check_parts
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far below what fills the memory
+MAX_BYTES = 1 << 29  # of a picture's file, 512 MiB: that many pixels with four bytes each
+# Left out is what no camera and no web site delivers, above all what starts a program (EPS), holds
+# a picture of any other format (IPTC, ICO), or was broken into before (PSD, FITS).
+# HEIF is there if another package has registered it with Pillow. TGA has no signature: the last.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "DIB", "PCX", "QOI", "SGI", "TIFF", "WEBP", "AVIF",
+           "JPEG2000", "HEIF", "TGA")  # fmt: skip
+
+_HUNGRY = frozenset({"HEIF", "JPEG2000", "WEBP"})  # take twice the memory of the others
+_SLOW = 16  # times, at the least, that a decoder takes which Pillow has in Python
+_SMALL_TILE = 1 << 22  # pixels; a small picture may be stored in one larger tile
+_PILLOWS_LIMIT = threading.Lock()  # a global of Pillow's, which is not touched but under this
+
+
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open an ordinary file; what may never end, a device, pipe or socket, is refused at once."""
+    status = Path(path).stat()
+    if stat.S_ISREG(status.st_mode):
+        if not status.st_size:
+            raise ValueError("the file is empty")
+    elif not stat.S_ISDIR(status.st_mode):
+        raise ValueError("a device, pipe or socket, not a file")
+    return open(path, "rb", opener=_without_waiting)  # it may have become something else
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def check_size(file: BinaryIO, max_pixels: int) -> None:
+    """Refuse a file that is larger than any picture that would be read."""
+    limit = max(MAX_BYTES, 4 * max_pixels)
+    n_bytes = file.seek(0, os.SEEK_END)
+    if n_bytes > limit:
+        raise ValueError(
+            f"a file of {n_bytes / 1e6:.0f} MB is more than the limit of {limit / 1e6:.0f}, four "
+            "bytes a pixel; raise it with max_pixels (--max-pixels) for files that you trust"
+        )
+
+
+def open_picture(file: BinaryIO, max_pixels: int) -> "Image.Image":
+    """Open a picture without decoding it; refuse one that would be too much."""
+    check_size(file, max_pixels)
+    check_parts(file)
+    image = _opened(file)
+    _check_pixels(image, max_pixels)
+    _check_tiles(image)
+    return image
+
+
+def _opened(file: BinaryIO) -> "Image.Image":
+    """Open a picture of any size: Pillow's limit gives way to ours."""
+    from PIL import Image, UnidentifiedImageError
+
+    Image.init()
+    known = [name for name in FORMATS if name in Image.OPEN]
+    with _PILLOWS_LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file, formats=known)
+        except UnidentifiedImageError:
+            raise ValueError(_why_unknown(file)) from None
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _why_unknown(file: BinaryIO) -> str:
+    from PIL import Image
+
+    file.seek(0)
+    head = file.read(16)
+    for name, (_, accept) in Image.OPEN.items():
+        if name not in FORMATS and accept and accept(head) is True:
+            return f"the format {name} is not read, for safety; convert the picture to PNG"
+    return "not a picture, or of a format that is not supported"
+
+
+def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
+    n_pixels, cost = image.width * image.height, _cost(image)
+    if n_pixels * cost > max_pixels:
+        kind = f" for {image.format} of this kind" if cost > 1 else ""
+        raise ValueError(
+            f"{n_pixels / 1e6:.1f} megapixels are more than the limit of "
+            f"{max_pixels / cost / 1e6:.1f}{kind}; raise it with max_pixels (--max-pixels) for "
+            "files that you trust"
+        )
+
+
+def _cost(image: "Image.Image") -> int:
+    """Tell how many times as much as others a pixel takes to decode, in memory or time."""
+    from PIL import Image
+
+    if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])[:1]):
+        return _SLOW
+    return 2 if image.format in _HUNGRY else 1
+
+
+def _check_tiles(image: "Image.Image") -> None:
+    """Refuse a TIFF whose tiles are much larger than its picture; each is decoded as a whole."""
+    tags = getattr(image, "tag_v2", {})
+    width, height = (tags.get(number, 0) for number in (322, 323))
+    n_pixels = image.width * image.height
+    if width * height > max(4 * n_pixels, _SMALL_TILE):
+        raise ValueError(f"tiles of {width} by {height} pixels for a picture that is far smaller")
