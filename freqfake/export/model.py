@@ -1,0 +1,125 @@
+"""The whole ONNX file: the graph, and what a verdict needs beside it."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from .._files import whole_file
+from .._optional import extra
+from .._version import __version__
+from ..detector import MIN_LLR, Detector
+from ..domain import _COLOUR_MODES, _EQUAL
+from ..exceptions import OperatingPointError
+from ..io import PathLike
+from ..rich import MIN_SIDE
+from .graph import IR_VERSION, OPSET, Graph, Tensor, side
+from .rich import rich_features
+from .spectra import asynchrony_features
+from .verdict import distance_of, llr_of, score_of
+
+FORMAT_VERSION = 1  # of what is told beside the graph
+
+_RATES = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of false alarms, that are usually asked for
+_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # freqfake.delivery.reencoded
+
+
+def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
+    """Write a detector as an ONNX file.
+
+    Parameters
+    ----------
+    detector : Detector
+    path : str or path-like
+        An older file is replaced once the new one is complete.
+
+    Returns
+    -------
+    dict
+        What a verdict needs beside the outputs, see :doc:`/onnx`. The file has it too, as the JSON
+        of its metadata property ``freqfake``.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra ``onnx`` is not installed.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import freqfake
+    >>> from freqfake.export import export_onnx
+    >>> about = export_onnx(freqfake.load_detector("lewoo"), "lewoo.onnx")  # doctest: +SKIP
+    """
+    about = about_detector(detector)
+    graph = Graph()
+    outputs = _outputs(detector, Tensor(graph, "image"))
+    data = _file(graph, outputs, json.dumps(about))
+    with whole_file(path) as file:
+        file.write(data)
+    return about
+
+
+def about_detector(detector: Detector) -> dict[str, Any]:
+    """Gather what a verdict needs beside the outputs, in plain values."""
+    rich = detector.features == "rich"
+    thresholds = {}
+    for rate in _RATES:
+        with suppress(OperatingPointError):
+            thresholds[str(rate)] = detector.threshold(rate)
+    return {
+        "format": FORMAT_VERSION,
+        "freqfake": __version__,
+        "sha256": detector.sha256,
+        "info": detector.info,
+        "features": detector.features,
+        "spectrum": None if rich else detector.spectrum,
+        "modes": sorted(_COLOUR_MODES),
+        "deliveries": list(detector.domain.deliveries_),
+        "sides": list(detector.domain.side_limits()),
+        "max_distance": detector.domain.range_.limit_,
+        "equal_channels": None if rich else _EQUAL,
+        "min_llr": MIN_LLR,
+        "llr_bounds": [detector.calibrator.lower_bound_, detector.calibrator.upper_bound_],
+        "threshold": None if detector.max_fpr is None else detector.threshold(),
+        "thresholds": thresholds,
+        "recompression": _RECOMPRESSION if rich else None,
+    }
+
+
+def _outputs(detector: Detector, image: Tensor) -> dict[str, Tensor]:
+    if detector.features == "rich":
+        shorter = side(image, 0).op("Min", side(image, 1))
+        too_small = shorter.op("Less", MIN_SIDE)
+        features = rich_features(image) + too_small.op("Where", np.nan, 0.0)
+    else:
+        features = asynchrony_features(image, detector.spectrum)
+    score = score_of(detector, features).op("Squeeze")
+    llr = llr_of(detector.calibrator, score)
+    distance = distance_of(detector, features)
+    return {"score": score, "llr": llr, "distance": distance, "features": features}
+
+
+def _file(graph: Graph, outputs: dict[str, Tensor], about: str) -> bytes:
+    """Bytes of the ONNX file, in which ONNX's own checker has found nothing wrong."""
+    with extra("onnx", "onnx"):
+        import onnx
+    helper, kinds = onnx.helper, onnx.TensorProto
+    nodes = [helper.make_node(*node[:3], **node[3]) for node in graph.nodes]
+    nodes += [helper.make_node("Identity", [made.name], [name]) for name, made in outputs.items()]
+    shapes = {name: ["n_features"] if name == "features" else [] for name in outputs}
+    described = helper.make_graph(
+        nodes,
+        "freqfake",
+        [helper.make_tensor_value_info("image", kinds.UINT8, ["n_rows", "n_cols", 3])],
+        [helper.make_tensor_value_info(n, kinds.DOUBLE, shape) for n, shape in shapes.items()],
+        [onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.values()],
+    )
+    options = {"ir_version": IR_VERSION, "opset_imports": [helper.make_opsetid("", OPSET)]}
+    made = {"producer_name": "freqfake", "producer_version": __version__}
+    model = helper.make_model(described, **options, **made)
+    helper.set_model_props(model, {"freqfake": about})
+    onnx.checker.check_model(model, full_check=True)
+    return bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,94 @@
+"""From features to score, likelihood ratio and distance, as nodes of a graph."""
+
+import numpy as np
+import numpy.typing as npt
+
+from ..adaptation import GaussianExpectationAdapter, GaussianExpectationScaler
+from ..calibration import LikelihoodRatioCalibrator
+from ..detector import Detector
+from ..feature_range import _CLIP as _RANGE_CLIP
+from ..feature_range import _N_NEIGHBOURS, ClassDistance, NeighbourDistance
+from ..linear import _CLIP, StandardizedRidgeClassifier
+from ..svm import RBFSVMClassifier
+from .graph import Tensor, join
+
+_Array = npt.NDArray[np.float64]
+
+
+def score_of(detector: Detector, features: Tensor) -> Tensor:
+    """Decision value."""
+    classifier = detector.classifier
+    if isinstance(classifier, StandardizedRidgeClassifier):
+        score = _linear(classifier, features)
+        adapter = detector.score_adapter
+        return score if adapter is None else _to_source(adapter, score)
+    return _kernel(classifier.estimator_, _scaled(classifier.target_scaler_, features))
+
+
+def llr_of(calibrator: LikelihoodRatioCalibrator, score: Tensor) -> Tensor:
+    """Calibrated and bounded log10 likelihood ratio."""
+    bounds = float(calibrator.lower_bound_), float(calibrator.upper_bound_)
+    return (score * float(calibrator.slope_)).op("Clip", *bounds)
+
+
+def distance_of(detector: Detector, features: Tensor) -> Tensor:
+    """Distance of the features from those of the training pictures."""
+    if isinstance(detector.classifier, GaussianExpectationAdapter):
+        features = _to_source(detector.classifier, features)
+    if isinstance(detector.domain.range_, ClassDistance):
+        return _class_distance(detector.domain.range_, features)
+    return _neighbour_distance(detector.domain.range_, features)
+
+
+def _linear(classifier: StandardizedRidgeClassifier, features: Tensor) -> Tensor:
+    standard = _standardised(features, classifier.mean_, classifier.scale_)
+    parts = standard.op("Clip", float(-_CLIP), float(_CLIP)).op("Mul", classifier.coef_)
+    return parts.op("ReduceSum").op("Add", [classifier.intercept_])
+
+
+def _kernel(classifier: RBFSVMClassifier, features: Tensor) -> Tensor:
+    standard = _standardised(features, classifier.mean_, classifier.scale_)
+    squared = _squared_distances(standard, classifier.support_vectors_)
+    kernel = (squared * float(-classifier.gamma_)).op("Exp").op("Mul", classifier.dual_coef_)
+    return kernel.op("ReduceSum").op("Add", [classifier.intercept_])
+
+
+def _standardised(values: Tensor, mean: _Array, scale: _Array) -> Tensor:
+    return (values - mean) / scale
+
+
+def _scaled(scaler: GaussianExpectationScaler, values: Tensor) -> Tensor:
+    gap = scaler.fake_expectation_ - scaler.real_expectation_
+    return _standardised(values, scaler.real_expectation_, gap)
+
+
+def _to_source(adapter: GaussianExpectationAdapter, values: Tensor) -> Tensor:
+    source = adapter.source_scaler_
+    gap = source.fake_expectation_ - source.real_expectation_
+    scaled = _scaled(adapter.target_scaler_, values)
+    return scaled.op("Mul", gap).op("Add", source.real_expectation_)
+
+
+def _class_distance(known: ClassDistance, features: Tensor) -> Tensor:
+    offsets = _standardised(features, known.means_, np.ones(1)).reshape(2, 1, -1)
+    squared = (offsets @ known.precisions_ * offsets).op("ReduceSum", [2], keepdims=0)
+    return squared.op("ReduceMin", keepdims=0).op("Sqrt")
+
+
+def _neighbour_distance(known: NeighbourDistance, features: Tensor) -> Tensor:
+    standard = _standardised(features, known.center_, known.scale_)
+    clipped = standard.op("Clip", float(-_RANGE_CLIP), float(_RANGE_CLIP))
+    projected = clipped @ known.projection_
+    distances = []
+    for references, usual in zip(known.references_, known.usual_, strict=True):
+        n_near = min(_N_NEIGHBOURS, len(references))
+        near = _squared_distances(projected, references).op(
+            "TopK", [n_near], n_outputs=2, largest=0
+        )
+        distances.append(near.take([n_near - 1]).op("Sqrt") / float(usual))
+    return join(distances, axis=0).op("ReduceMin", keepdims=0)
+
+
+def _squared_distances(point: Tensor, references: _Array) -> Tensor:
+    offsets = point - references
+    return (offsets * offsets).sum(1)
