@@ -1,13 +1,17 @@
 """Pictures cut out of others and out of videos: frames, and faces at their own resolution."""
 
 import functools
+import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
+from ._files import whole_file
 from .exceptions import FreqFakeError, MissingExtraError
 from .extraction import map_pictures
 from .faces import MARGIN, crop_box, find_faces
@@ -19,6 +23,11 @@ CROP_COLUMNS = (
     "path", "frame", "time", "face", "left", "top", "right", "bottom", "probability", "file",
     "error",
 )  # fmt: skip
+_MAX_STEM = 200  # bytes of an input's name in those of its pictures; systems take 255 in all
+_NOT_PORTABLE = re.compile(
+    '[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
+)
+_FRAME_NUMBER = re.compile(r"_\d{6,}$")
 
 Row = dict[str, Any]
 
@@ -41,7 +50,9 @@ def save_frames(
     videos : path or iterable of paths
         Files, globs, and folders, which are searched for videos.
     out : path
-        Folder for the pictures; it is made.
+        Folder for the pictures; it is made. They are named after the inputs, with ``_`` for what
+        some file systems do not take, and with numbers. Pictures of an earlier run are replaced,
+        inputs never.
     count, rate, per_scene, max_pixels
         See :func:`freqfake.video.read_frames`.
     n_jobs, progress
@@ -105,8 +116,10 @@ def _mapped(
     progress: bool,
 ) -> Iterator[list[Row]]:
     paths = list(found)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise FileExistsError(f"`out` must be a folder; got a file: {os.fspath(out)}")
     Path(out).mkdir(parents=True, exist_ok=True)
-    names = dict(zip(paths, _unique_names(paths), strict=True))
+    names = dict(zip(paths, _unique_names(paths, _names_to_keep(paths, out)), strict=True))
     task = functools.partial(_done, job, Path(out), names, choice, max_pixels)
     return map_pictures(task, paths, n_jobs=n_jobs, progress=progress)
 
@@ -136,7 +149,7 @@ def _done(
 def _save_frames(path: str, target: Path, choice: dict[str, Any], max_pixels: int) -> Iterator[Row]:
     for frame in read_frames(path, **choice, max_pixels=max_pixels):
         file = target.with_name(f"{target.name}_{frame.index:06d}.png")
-        to_pil(frame.pixels).save(file)
+        _save_png(file, frame.pixels)
         yield {**_about(frame), "scene": frame.scene, "file": str(file)}
 
 
@@ -156,13 +169,20 @@ def _save_faces(
             height, width = pixels.shape[:2]
             left, top, right, bottom = crop_box(face, width, height, margin=margin)
             file = target.with_name(f"{name}_{number}.png")
-            to_pil(pixels[top:bottom, left:right]).save(file)
+            _save_png(file, pixels[top:bottom, left:right])
             box = {"left": left, "top": top, "right": right, "bottom": bottom}
             about = {"face": number, **box, "probability": face.probability}
             yield {**_about(frame), **about, "file": str(file)}
             none_yet = False
     if none_yet:
         yield {}
+
+
+def _save_png(path: Path, pixels: npt.NDArray[Any]) -> None:
+    if path.is_symlink():  # is not written through: it may lead anywhere
+        path.unlink()
+    with whole_file(path) as file:
+        to_pil(pixels).save(file, "PNG")
 
 
 def _pictures(
@@ -190,10 +210,53 @@ def _videos(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
                 yield video
 
 
-def _unique_names(paths: list[str]) -> Iterator[str]:
-    """Names of the files without their endings, numbered where there are several of one name."""
-    taken: Counter[str] = Counter()
+def _unique_names(paths: list[str], to_keep: Collection[str] = ()) -> Iterator[str]:
+    """Names of the files without their endings, numbered where there are several of one name.
+
+    No two make files of the same name, whether or not the system tells capitals from small letters,
+    and none makes one that begins like a name `to_keep`.
+    """
+    counts: Counter[str] = Counter()
+    taken, videos, numbered = set(to_keep), set(), set()
     for path in paths:
-        stem = Path(path).stem or "picture"
-        taken[stem] += 1
-        yield stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"
+        stem = _portable(Path(path).stem)
+        while True:
+            counts[_folded(stem)] += 1
+            count = counts[_folded(stem)]
+            name = stem if count == 1 else f"{stem}-{count}"
+            key = _folded(name)
+            # "a.mp4" and the picture "a_000001.png" would both make "a_000001_0.png".
+            beside = key in numbered if is_video(path) else _FRAME_NUMBER.sub("", key) in videos
+            if key not in taken and not beside:
+                break
+        taken.add(key)
+        if is_video(path):
+            videos.add(key)
+        else:
+            numbered.add(_FRAME_NUMBER.sub("", key))
+        yield name
+
+
+def _portable(stem: str) -> str:
+    """Make a name that every file system takes, with room for numbers and an ending."""
+    clean = _NOT_PORTABLE.sub("_", stem)
+    return clean.encode()[:_MAX_STEM].decode(errors="ignore") or "picture"
+
+
+def _folded(name: str) -> str:
+    """Make the same of names that some file systems take for the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _names_to_keep(paths: list[str], out: PathLike) -> set[str]:
+    """Beginnings of names that would write over an input, where some are in the folder itself."""
+    folders = {Path(path).parent for path in paths}
+    same = {folder for folder in folders if folder.is_dir() and folder.samefile(out)}
+    inside = {_folded(Path(path).name) for path in paths if Path(path).parent in same}
+    return {
+        name[:position]
+        for name in inside
+        if name.endswith(".png")
+        for position, letter in enumerate(name)
+        if letter == "_"
+    }

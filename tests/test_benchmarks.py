@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
+pytest.importorskip("matplotlib", reason="the bench needs the extra bench")
 from conftest import make_picture
 from PIL import Image
 from sklearn.metrics import (
@@ -496,7 +498,8 @@ def results(tmp_path_factory, config_file, picture_folders) -> Path:
 
 TABLES = (
     "table2 table3 table4 peers training_size delivery delivery_short null history history_means "
-    "history_calls history_verdicts harm harm_summary parts deep"
+    "history_calls history_verdicts attacks attacks_verdicts attacks_framing attacks_tries harm "
+    "harm_summary parts deep"
 )
 
 
@@ -528,6 +531,23 @@ def test_figures_of_the_runs(results):
     assert float(reversed_pair["without"].split()[0]) < 0.1  # the labels are the other way round
     calls = pd.read_csv(results / "history_calls.csv", index_col=0)["six features, SVM"]
     assert int(calls["generated, as they are"][:-1]) > 80
+
+
+def test_figures_of_the_attacks(results):
+    """Noise that the channels share or not; what the six features read, an average takes away."""
+    table = pd.read_csv(results / "attacks.csv", index_col="attack")
+    assert (table["files alone"] == 0.5).all()
+    assert table["PSNR, dB"]["none"] == "-"
+    assert (table["PSNR, dB"].drop("none").astype(float) > 15).all()
+    assert float(table["six features"]["none"].split()[0]) > 0.9
+    verdicts = pd.read_csv(results / "attacks_verdicts.csv", index_col="attack")["six features"]
+    fake = [int(cell.split(" / ")[1].split()[0]) for cell in verdicts]
+    assert fake[0] > 60
+    assert min(fake) < 20
+    framed = pd.read_csv(results / "attacks_framing.csv", index_col="attack")["six features"]
+    assert framed["none"].split(" / ")[1].startswith("0 ")
+    tries = pd.read_csv(results / "attacks_tries.csv")
+    assert tries["wanted"].tolist() == ["not fake", "real", "fake"] * 2
 
 
 def test_networks_and_spectral_detectors_see_the_same_pictures(results):
@@ -575,7 +595,7 @@ def test_wrong_use_is_told_in_a_line(tmp_path, capsys):
 
 
 def test_all_leaves_out_what_is_timed():
-    assert set(RUNS) - set(ALL) == {"deep", "deep-timing", "scaling", "timing"}
+    assert set(RUNS) - set(ALL) == {"deep", "deep-timing", "fuzz", "scaling", "timing"}
 
 
 class TestDocs:
@@ -589,6 +609,7 @@ class TestDocs:
             [
                 *TABLES.split(),
                 "deep_timing",
+                "fuzz",
                 "timing",
                 "timing_start",
                 "scaling_size",

@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,7 +257,7 @@ class TestCommands:
         done = run("score", *options, folder / "in")
         rows = table(done)
         assert done.returncode == 1
-        assert [row["path"].rsplit("/")[-1] for row in rows] == ["a.png", "b.mp4", "c.mkv"]
+        assert [Path(row["path"]).name for row in rows] == ["a.png", "b.mp4", "c.mkv"]
         assert list(rows[0]) == list(DEEP_COLUMNS)
         assert [row["n_frames"] for row in rows] == ["1", "5", "0"]
         assert rows[2]["error"]
@@ -337,7 +338,7 @@ class TestCommands:
             (["--model", "meso4", "--random-start"], "meso4 starts anew"),
             (["--model", "meso4", "--width", "4"], "--width is not an option of meso4"),
             (["--model", "meso4", "--input-size", "33"], "must be a multiple of 32; got 33"),
-            (["--model", "dldfd", "--imagenet", "no.pth"], "no such file of ImageNet weights"),
+            (["--model", "dldfd", "--imagenet", "no.pth"], "no such model: no.pth"),
             (["--model", "meso4", "--validation-real", "x"], "need each other"),
         ],
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from conftest import make_picture
+from conftest import make_picture, posix
 from PIL import Image
 
 from freqfake import ClusterError, FreqFakeError, load_detector
@@ -62,6 +62,7 @@ def score_on(workers, many: Path, out: Path) -> subprocess.Popen:
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
 
 
+@posix
 def test_a_worker_that_dies_loses_nothing(workers, many, locally, tmp_path):
     out = tmp_path / "rows.csv"
     running = score_on(workers, many, out)

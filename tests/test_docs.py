@@ -20,6 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 import joblib
 import pytest
+
+pytest.importorskip("sphinx", reason="the pages need the extra docs")
 from PIL import Image
 
 import freqfake
@@ -27,7 +29,7 @@ from freqfake import cli
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
 BUILDERS = ("furo", "latex2mathml", "myst_nb", "numpydoc", "sphinx", "torch")
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import posix
 from PIL import Image
 
 from freqfake.exceptions import (
@@ -324,6 +325,7 @@ def test_finished_videos_are_not_done_again(root, tmp_path):
             extract_crops(dataset, tmp_path, **options | change)
 
 
+@posix
 def test_a_run_that_is_killed_leaves_whole_videos(root, tmp_path):
     code = f"""
 from freqfake.deep.faceforensics import extract_crops, load_faceforensics

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import pickle
+import re
 import subprocess
 import sys
 
@@ -25,6 +27,7 @@ from freqfake.deep import (  # noqa: E402
     load_network,
     save_network,
 )
+from freqfake.deep.weights import _digest, load_tensors  # noqa: E402
 from freqfake.exceptions import ModelFileError  # noqa: E402
 
 # Afchar et al.'s own code and weights on their own pictures: P(real), as Keras gives it.
@@ -197,14 +200,14 @@ class TestImageNetFiles:
         (tmp_path / "text.pth").write_text("no weights")
         (tmp_path / "model.json").write_text('{"weightsManifest": []}')
         for name in ("other.pth", "text.pth", "model.json"):
-            with pytest.raises(ModelFileError, match=rf"{name} holds no weights of a ResNet-50"):
+            with pytest.raises(ModelFileError, match=rf"{name} is no file of"):
                 load_imagenet(tmp_path / name)
-        with pytest.raises(ModelFileError, match="no such file of ImageNet weights: nowhere"):
+        with pytest.raises(ModelFileError, match=r"no such model: nowhere\.pth"):
             load_imagenet("nowhere.pth")
 
     def test_no_code_of_a_file_runs(self, tmp_path):
         torch.save(_Malicious(tmp_path / "was_run"), tmp_path / "bad.pth")
-        with pytest.raises(ModelFileError, match="holds no weights"):
+        with pytest.raises(ModelFileError, match=r"bad\.pth holds more than tensors"):
             load_imagenet(tmp_path / "bad.pth")
         assert not (tmp_path / "was_run").exists()
 
@@ -294,9 +297,9 @@ class TestMesoNets:
             file.create_dataset("dense_1/dense_1/kernel:0", (1 << 20, 1 << 20), "f4")
         with pytest.raises(ModelFileError, match=r"huge\.h5 holds 1099511627776 values"):
             import_keras_weights(tmp_path / "huge.h5")
-        with pytest.raises(ModelFileError, match=r"text\.h5 is not an HDF5 file"):
+        with pytest.raises(ModelFileError, match=r"text\.h5 is no HDF5 file"):
             import_keras_weights(tmp_path / "text.h5")
-        with pytest.raises(ModelFileError, match=r"other\.h5 holds no weights of Meso4"):
+        with pytest.raises(ModelFileError, match=r"other\.h5 is no file of weights of Meso4"):
             import_keras_weights(tmp_path / "other.h5")
         with pytest.raises(ModelFileError, match=r"no such model: nowhere\.h5"):
             import_keras_weights("nowhere.h5")
@@ -378,10 +381,10 @@ class TestOwnFiles:
         save_file({"a": torch.zeros(1)}, tmp_path / "wrong.safetensors", {"freqfake": about})
         (tmp_path / "text.safetensors").write_text("no weights")
         for name, reason in (
-            ("other", "is not a file of freqfake's networks or is damaged"),
-            ("text", "is not a file of freqfake's networks or is damaged"),
+            ("other", "is no file of freqfake's networks, or is damaged"),
+            ("text", "is no safetensors file"),
             ("new", "has model format 99"),
-            ("wrong", "holds no network of freqfake"),
+            ("wrong", "holds other tensors than a meso4 has"),
             ("missing", "no such model"),
         ):
             with pytest.raises(ModelFileError, match=reason):
@@ -393,6 +396,133 @@ class TestOwnFiles:
         path.write_bytes(path.read_bytes()[:-100])
         with pytest.raises(ModelFileError, match="is damaged"):
             load_network(path)
+
+
+def changed_header(path, change) -> None:
+    """Write a file of ours with other plain values, which state the right digest."""
+    from safetensors.torch import save_file
+
+    tensors, about = load_tensors(path)
+    tensors, about = change(tensors, about)
+    text = json.dumps({**about, "sha256": _digest(tensors, about)})
+    save_file(tensors, path, {"freqfake": text})
+
+
+def as_pickle(path, folder) -> None:
+    path.write_bytes(pickle.dumps(_Malicious(folder / "was_run")))
+
+
+def as_torch(path, folder) -> None:
+    torch.save(_Malicious(folder / "was_run"), path)
+
+
+def as_old_torch(path, folder) -> None:
+    torch.save(_Malicious(folder / "was_run"), path, _use_new_zipfile_serialization=False)
+
+
+class TestHostileFiles:
+    """No code of a file is run, and none takes more memory than it is long."""
+
+    @pytest.mark.parametrize("write", [as_pickle, as_torch, as_old_torch])
+    @pytest.mark.parametrize(
+        ("read", "ending"),
+        [
+            (load_network, "safetensors"),
+            (import_keras_weights, "h5"),
+            (load_imagenet, "pth"),
+            (load_imagenet, "safetensors"),
+        ],
+    )
+    def test_pickles(self, tmp_path, write, read, ending):
+        path = tmp_path / f"weights.{ending}"
+        write(path, tmp_path)
+        with pytest.raises(ModelFileError) as caught:
+            read(path)
+        words = r"is a pickle|is no (safetensors|HDF5) file|holds more than tensors: .* any code"
+        assert re.match(f"{re.escape(str(path))} ({words})", str(caught.value))
+        assert "weights_only" not in str(caught.value)
+        assert not (tmp_path / "was_run").exists()
+
+    def test_a_pickle_on_the_command_line(self, tmp_path):
+        as_pickle(tmp_path / "w.pth", tmp_path)
+        command = [sys.executable, "-m", "freqfake", "deep", "score", "x.png", "--weights"]
+        done = subprocess.run([*command, tmp_path / "w.pth"], capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"error: {tmp_path / 'w.pth'} is a pickle: loading one runs any" in done.stderr
+        assert not (tmp_path / "was_run").exists()
+
+    def test_flipped_bits(self, tmp_path):
+        path = tmp_path / "n.safetensors"
+        save_network(path, Meso4(input_size=32))
+        data = path.read_bytes()
+        rng = np.random.default_rng(0)
+        for place in [*range(0, 400, 7), *rng.choice(len(data), 60, replace=False)]:
+            damaged = bytearray(data)
+            damaged[place] ^= 1 << rng.integers(8)
+            path.write_bytes(damaged)
+            with pytest.raises(ModelFileError):
+                load_network(path)
+
+    @pytest.mark.parametrize(
+        ("changed", "words"),
+        [
+            ({"config": {"input_size": 32 << 20}}, "holds other tensors than a meso4 has"),
+            ({"config": {"input_size": "a"}}, "is no network of freqfake"),
+            ({"config": {"size": 32}}, "is no network of freqfake"),
+            ({"network": "os.system"}, "is no network of freqfake"),
+            ({"network": []}, "is no network of freqfake"),
+            ({"network": "dldfd", "config": {"width": 1 << 40}}, "is no network of|other tensors"),
+            ({"format": 3}, "has model format 3, .* upgrade"),
+            ({"format": "2"}, "is no file of freqfake's networks"),
+        ],
+    )
+    def test_plain_values(self, tmp_path, changed, words):
+        path = tmp_path / "n.safetensors"
+        save_network(path, Meso4(input_size=32))
+        changed_header(path, lambda tensors, about: (tensors, {**about, **changed}))
+        with pytest.raises(ModelFileError, match=words):
+            load_network(path)
+
+    def test_numbers_that_are_none(self, tmp_path):
+        path = tmp_path / "n.safetensors"
+        save_network(path, Meso4(input_size=32))
+        changed_header(path, lambda t, about: ({**t, "dense2.bias": t["dense2.bias"] / 0}, about))
+        with pytest.raises(ModelFileError, match="holds NaN or infinity"):
+            load_network(path)
+
+    def test_headers_that_take_long_to_read(self, tmp_path):
+        path = tmp_path / "n.safetensors"
+        header = b'{"__metadata__":{"freqfake":"' + b"[" * 500_000 + b'"}}'
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        with pytest.raises(ModelFileError, match="is no file of freqfake's networks"):
+            load_network(path)
+        path.write_bytes((1 << 40).to_bytes(8, "little") + b"{" + bytes(99))
+        with pytest.raises(ModelFileError, match="has a header longer than"):
+            load_network(path)
+        with pytest.raises(ModelFileError, match="is a folder"):
+            load_network(tmp_path)
+
+    def test_files_of_the_format_before_are_read(self, tmp_path):
+        """They stated no SHA-256; a training takes hours."""
+        from safetensors.torch import save_file
+
+        network = Meso4(input_size=32)
+        about = {"format": 1, "network": "meso4", "config": network.config, "info": {}}
+        save_file(network.state_dict(), tmp_path / "n.safetensors", {"freqfake": json.dumps(about)})
+        assert load_network(tmp_path / "n.safetensors")[0].config == network.config
+
+    def test_arrays_of_other_files(self, tmp_path):
+        h5py = pytest.importorskip("h5py", reason="Keras' files need h5py")
+        (tmp_path / "secret").write_bytes(bytes(400))
+        for name, create in (
+            ("external", {"external": [(str(tmp_path / "secret"), 0, 400)]}),
+            ("text", {"dtype": h5py.string_dtype()}),
+        ):
+            with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+                options = {"shape": (100,), "dtype": "f4", **create}
+                file.create_dataset("dense_1/dense_1/kernel:0", **options)
+            with pytest.raises(ModelFileError, match=rf"{name}\.h5 holds .* in /dense_1"):
+                import_keras_weights(tmp_path / f"{name}.h5")
 
 
 def without(package: str) -> str:

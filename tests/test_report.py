@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import dataclasses
-import hashlib
 import re
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("jinja2", reason="reports need the extra report")
 from conftest import make_picture
 from PIL import Image, PngImagePlugin
 
@@ -20,6 +21,7 @@ import freqfake
 from freqfake.calibration import posterior
 from freqfake.cli import main
 from freqfake.exceptions import OperatingPointError
+from freqfake.persistence import read_manifest
 from freqfake.report import examine, make_report, write_reports
 from freqfake.report.batch import page_name
 from freqfake.report.page import render
@@ -94,14 +96,13 @@ def test_facts_of_a_known_fake(samples, faces):
 
 def test_facts_of_the_model(samples, faces):
     path = samples / "real" / "chelsea.png"
-    models = resources.files("freqfake") / "models"
     model = examine(path, "lewoo").model
-    assert model.sha256 == hashlib.sha256((models / "lewoo.npz").read_bytes()).hexdigest()
+    assert model.sha256 == read_manifest("lewoo")["sha256"]
     assert (model.name, model.features, model.max_fpr) == ("lewoo", "asynchrony", None)
     assert model.bounds[0] < 0 < model.bounds[1]
     assert model.threshold == -np.inf
     in_memory = examine(path, faces, max_fpr=0.005).model
-    assert (in_memory.sha256, in_memory.max_fpr) == ("", 0.005)
+    assert (in_memory.sha256, in_memory.max_fpr) == (faces.sha256, 0.005)
     assert in_memory.threshold == faces.threshold(0.005) > faces.threshold()
 
 
@@ -281,6 +282,23 @@ def test_hostile_texts_are_escaped(hostile, faces):
     for character in "\u202e\x1b\x00\u200b\u2028":
         assert character not in report.html
     assert "10240 bytes: 00 01 02" in page.text
+
+
+def test_metadata_without_end_are_cut_in_words(tmp_path, faces):
+    texts = PngImagePlugin.PngInfo()
+    for number in range(400):
+        texts.add_text(f"{number}" + "\x9b" * 60, "\x1b<" * 20_000, zip=True)
+    Image.fromarray(make_picture(0, asynchrony=0.3)).save(tmp_path / "a.png", pnginfo=texts)
+    report = make_report(tmp_path / "a.png", faces)
+    page = Page(report.html)
+    assert len(report.html) < 3_000_000
+    assert "The first 300 of 400 are shown" in page.text
+    assert page.text.count("(40000 characters in all)") == 300
+    problems = tuple(f"problem {number}" for number in range(1000))
+    origin = dataclasses.replace(report.examination.provenance, problems=problems)
+    text = Page(render(dataclasses.replace(report.examination, provenance=origin), faces)).text
+    assert ("problem 19" in text, "problem 20" in text) == (True, False)
+    assert "The first 20 of 1000 problems are shown" in text
 
 
 def test_visible():

@@ -1,5 +1,6 @@
 """Reports in a real browser: what it loads, runs, draws and tells to assistive technology."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,8 +9,9 @@ import pytest
 from conftest import make_picture
 from PIL import Image, PngImagePlugin
 
+from freqfake import load_detector
 from freqfake.report import Listed, examine, make_report, write_reports
-from freqfake.report.page import render_index, write_page
+from freqfake.report.page import render, render_index, write_page
 
 HOSTILE = "\"><script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 
@@ -117,6 +119,43 @@ def test_hostile_names_and_texts_run_nothing(browser, pages):
     show(browser, pages["hostile"])
     text = browser.execute_script("return document.querySelector('.long').textContent")
     assert text.startswith(HOSTILE)
+
+
+NAMES = [
+    HOSTILE, "javascript:window.hacked=1//.png", '" onfocus="window.hacked=1" autofocus x="',
+    "'><svg onload=window.hacked=1>", "</title></style></script><script>window.hacked=1</script>",
+    "--><script>window.hacked=1</script>", "]]><img src=x onerror=window.hacked=1>", "&#60;b&#62;",
+    "{{ 1 + 1 }}{% raw %}", "${window.hacked=1}", "a\r\nb\tc", "\x1b[31m\x80\x9f\x7f",
+    "\u202egpj.exe", "\U0001f600 e\u0301", "=1+1", "  ", "%2e%2e%2f", "a\\b?c#d",
+]  # fmt: skip
+
+
+def test_names_are_names(browser, tmp_path):
+    """They run nothing, add nothing to the page, and the exact ones can be had from it."""
+    rows = [Listed(f"p{n}.html", name, f"d/{name}", 0.0, "", name, "")
+            for n, name in enumerate(NAMES)]  # fmt: skip
+    detector = load_detector()
+    found = examine(tmp_path / "none.png", detector)
+    write_page(tmp_path / "index.html", render_index(rows, found.model))
+    logged, asked = show(browser, tmp_path / "index.html")
+    assert (logged, asked) == ([], [(tmp_path / "index.html").as_uri()])
+    back = "return [...document.querySelectorAll('tr[data-path]')]"
+    back += ".map(row => decodeURIComponent(row.dataset.path))"
+    assert browser.execute_script(back) == [f"d/{name}" for name in NAMES]
+    links = "return [...document.querySelectorAll('#pictures a')].map(a => a.getAttribute('href'))"
+    assert browser.execute_script(links) == [row.page for row in rows]
+    kinds = "return [...new Set([...document.querySelectorAll('tbody *')].map(e => e.tagName))]"
+    assert set(browser.execute_script(kinds)) <= {
+        "TR", "TD", "TH", "A", "BDI", "SPAN", "svg", "path"
+    }  # fmt: skip
+    assert browser.execute_script("return window.hacked") is None
+    for name in NAMES:
+        report = dataclasses.replace(found, name=name, path=f"d/{name}", error=name)
+        write_page(tmp_path / "p.html", render(report, detector))
+        assert show(browser, tmp_path / "p.html")[0] == []
+        path = "return decodeURIComponent(document.querySelector('h1').dataset.path)"
+        assert browser.execute_script(path) == f"d/{name}"
+        assert browser.execute_script("return window.hacked") is None
 
 
 def test_the_policy_holds(browser, pages):

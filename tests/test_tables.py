@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib.util
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make_picture
+from conftest import make_picture, posix
 from PIL import Image
 
 from freqfake import FreqFakeError, TableError
@@ -21,6 +22,9 @@ from freqfake.tables import TableWriter, open_table
 
 COLUMNS = ("path", "score", "error")
 N_PICTURES = 300
+needs_pyarrow = pytest.mark.skipif(
+    importlib.util.find_spec("pyarrow") is None, reason="Parquet needs the extra parquet"
+)
 
 
 def row(path: str, score: float = 0.5, error: str = "") -> dict:
@@ -36,7 +40,9 @@ def read(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+@pytest.mark.parametrize(
+    "name", ["t.csv", "t.jsonl", pytest.param("t.parquet", marks=needs_pyarrow)]
+)
 class TestByHand:
     def written(self, path, rows, **options):
         with open_table(str(path), COLUMNS, **options) as table:
@@ -53,6 +59,13 @@ class TestByHand:
         assert found[2]["score"] in ("", None) or np.isnan(found[2]["score"])
         assert found[2]["error"] == "no such file: d"
         assert [p.name for p in tmp_path.iterdir()] == [name]
+
+    def test_numbers_come_back_exactly_and_infinite_ones_are_missing(self, tmp_path, name):
+        numbers = [1 / 3, 0.1, 1e-300, -2e22, float(np.float32(0.1))]
+        self.written(tmp_path / name, [row(str(n), n) for n in (*numbers, np.inf, -np.inf)])
+        found = [r["score"] for r in read(tmp_path / name)]
+        assert [float(n) for n in found[:-2]] == numbers
+        assert all(n in ("", None) or np.isnan(n) for n in found[-2:])
 
     def test_each_row_is_there_at_once(self, tmp_path, name):
         place = tmp_path / (name + ".partial" if name.endswith("parquet") else name)
@@ -95,7 +108,7 @@ class TestByHand:
 
 def test_rows_of_a_picture_are_written_at_once():
     written: list[str] = []
-    table = TableWriter(written.append, COLUMNS, "jsonl", [])
+    table = TableWriter(lambda *lines: written.append("".join(lines)), COLUMNS, "jsonl", [])
     table.write(row("a"), row("a", error="bad"), row("a", error="bad"))
     assert [text.count("\n") for text in written] == [3]
     assert table.n_failed == 2
@@ -122,7 +135,9 @@ def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "freqfake", *map(str, arguments)]
     options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     # Programs that a shell starts in the background ignore Ctrl-C, and pass that on.
-    return subprocess.Popen(command, preexec_fn=_heed_ctrl_c, **options)
+    return subprocess.Popen(
+        command, preexec_fn=_heed_ctrl_c if os.name == "posix" else None, **options
+    )
 
 
 def _heed_ctrl_c() -> None:
@@ -137,7 +152,8 @@ def wait_for_rows(path: Path, n: int) -> None:
     pytest.fail(f"{path} does not grow")
 
 
-@pytest.mark.parametrize("name", ["f.csv", "f.parquet"])
+@posix
+@pytest.mark.parametrize("name", ["f.csv", pytest.param("f.parquet", marks=needs_pyarrow)])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_nothing_is_lost_or_doubled_after_kill_9(many, tmp_path, name, jobs):
     arguments = ["features", many, "--out", tmp_path / name, "--jobs", jobs]
@@ -155,6 +171,7 @@ def test_nothing_is_lost_or_doubled_after_kill_9(many, tmp_path, name, jobs):
     assert sum(bool(r["error"]) for r in found) == 1
 
 
+@posix
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_ends_with_the_finished_rows_on_disk(many, tmp_path, jobs):
     out = tmp_path / "f.csv"

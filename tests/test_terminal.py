@@ -2,9 +2,7 @@
 
 import argparse
 import contextlib
-import fcntl
 import os
-import pty
 import re
 import select
 import shlex
@@ -12,12 +10,18 @@ import shutil
 import struct
 import subprocess
 import sys
-import termios
 import time
 import unicodedata
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("rich_argparse", reason="tables need the extra cli")
+pytest.importorskip("termios", reason="Windows has other terminals")
+import fcntl
+import pty
+import termios
+
 from test_cli import run
 
 from freqfake import FEATURE_NAMES, load_detector
@@ -305,6 +309,44 @@ def test_messages_stand_out_and_obey_nobody(tmp_path):
     status, text = show("score", "--\x1b[31m", "x.png")
     assert status == 2
     assert "freqfake score: \x1b[1;31merror:\x1b[0m unrecognized arguments: --\\x1b[31m" in text
+
+
+@pytest.mark.parametrize("without", [True, False], ids=["without rich", "with rich"])
+def test_rows_of_csv_obey_nobody(without, pictures):
+    """Neither where nothing else can be shown, nor where they are asked for."""
+    program = [sys.executable, "-c", WITHOUT_RICH] if without else FREQFAKE
+    options = [] if without else ["--format", "csv"]
+    words = ["score", ODD, "\x9b31m", *options]
+    status, text = show(*words, cwd=pictures, program=program, NO_COLOR="1")
+    header, *rows, last = text.splitlines()
+    assert status == 1
+    assert [header, last[:8]] == ["path,score,llr,p_fake,verdict,reason,error", "freqfake"]
+    assert [row.split(",")[0] for row in rows] == [f'"{ODD_AS_SHOWN}"', '"\\x9b31m"']
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+
+
+def test_an_audit_in_words_obeys_nobody(picture_folders, tmp_path):
+    shutil.copytree(picture_folders, tmp_path, dirs_exist_ok=True)
+    shutil.copy(tmp_path / "real" / "00.png", tmp_path / "real" / ODD)
+    (tmp_path / "real" / f"{ODD}.jpg").write_text("no picture")
+    program = [sys.executable, "-c", WITHOUT_RICH]
+    words = ("audit", "--real", "real", "--fake", "fake")
+    _, text = show(*words, cwd=tmp_path, program=program)
+    assert f"  real/{ODD_AS_SHOWN} = real/00.png\n" in text
+    assert f"left out: cannot read real/{ODD_AS_SHOWN}.jpg" in text
+    assert all(character.isprintable() for character in text.replace("\n", ""))
+
+
+def test_a_mistake_of_ours_obeys_nobody_either():
+    code = "import sys; from freqfake import cli\n"
+    code += "def fail(argv): raise RuntimeError('\\x1b[31mred')\n"
+    code += "cli._run = fail; sys.exit(cli.main([]))"
+    with terminal([sys.executable, "-c", code]) as (process, end):
+        text = read(end)
+        status = process.wait(60)
+    assert status == 3
+    assert text.startswith("Traceback")
+    assert text.endswith("RuntimeError: \\x1b[31mred\n")
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def check_folder(path: str, option: str = "--out") -> None:
         raise PermissionError(f"no permission to write {option}: {path}")
 
 
-def check_not_read(out: str, inputs: Iterable[str]) -> None:
+def check_not_read(out: str, inputs: Iterable[str], option: str = "--out") -> None:
     """Refuse to write over a file that is to be read, under whatever name."""
     if not Path(out).is_file():  # not there yet, or a device
         return
@@ -190,7 +190,7 @@ def check_not_read(out: str, inputs: Iterable[str]) -> None:
     for given in inputs:
         with contextlib.suppress(OSError):  # reading it will tell
             if os.path.samestat(os.stat(given), target):  # noqa: PTH116  (there may be many)
-                raise ValueError(f"--out must not be one of the inputs; got {out}")
+                raise ValueError(f"{option} must not be one of the inputs; got {out}")
 
 
 def write_rows(

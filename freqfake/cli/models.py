@@ -14,6 +14,7 @@ from .common import (
     add_paths,
     add_spectrum,
     check_folder,
+    check_not_read,
     load_model,
     paths_of,
     print_metrics,
@@ -41,7 +42,7 @@ _EVALUATE = """
 
 _EXPORT = """
     freqfake export --model my.npz --onnx my.onnx
-    # and what a verdict needs beside it, for languages that cannot read it from the file
+    # and what a verdict needs beside it, where the file cannot be asked for it
     freqfake export --onnx faces.onnx > faces.json
 """
 _INFO = """
@@ -116,6 +117,7 @@ def _train(args: argparse.Namespace) -> int:
 
     check_folder(args.out)
     real, fake = paths_of(args.real), paths_of(args.fake)
+    check_not_read(args.out, real + fake)
     detector = train_detector(
         real,
         fake,
@@ -136,6 +138,7 @@ def _train(args: argparse.Namespace) -> int:
 def _adapt(args: argparse.Namespace) -> int:
     check_folder(args.out)
     paths = paths_of(args.paths)
+    check_not_read(args.out, paths)
     detector = load_model(args.model).adapt(
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
@@ -157,6 +160,7 @@ def _export(args: argparse.Namespace) -> int:
     from ..export import export_onnx
 
     check_folder(args.onnx, "--onnx")
+    check_not_read(args.onnx, [args.model], "--onnx")
     about = export_onnx(load_model(args.model), args.onnx)
     print(json.dumps(about, indent=2))
     tell(f"ONNX file written: {args.onnx}")

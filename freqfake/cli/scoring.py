@@ -31,7 +31,7 @@ _SCORE = """
     freqfake score pictures/ --jobs -1 --out scores.csv --resume
     # full-size originals that were stored without loss
     freqfake score original.png --model lewoo
-    # for the files of a case: with the SHA-256 of picture and model, and the versions
+    # with the SHA-256 of picture and model, and the versions: to repeat it
     freqfake score evidence/ --provenance --out scores.csv
 """
 

@@ -19,6 +19,7 @@ import joblib
 import pandas as pd
 from tqdm import tqdm
 
+from .._files import whole_file
 from ..exceptions import (
     DatasetError,
     DatasetWarning,
@@ -311,9 +312,8 @@ def _expect_settings(folder: Path, settings: dict[str, Any]) -> None:
     path = folder / _SETTINGS
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(settings))
-        temporary.replace(path)
+        with whole_file(path) as file:
+            file.write(json.dumps(settings).encode())
     before = None
     with contextlib.suppress(ValueError):
         before = json.loads(path.read_text())

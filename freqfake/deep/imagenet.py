@@ -4,7 +4,8 @@ Nothing of a file is ever run: of PyTorch's own files only tensors are read.
 """
 
 import json
-import os
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from .._files import open_untrusted, refused_by_name
+from .._foreign import HEAD, foreign_kind
 from .._optional import extra
 from ..exceptions import ModelFileError
 from ..io import PathLike
@@ -21,6 +24,11 @@ with extra("deep", "safetensors"):
     from safetensors.torch import load_file
 
 Arrays = dict[str, npt.NDArray[Any]]
+State = dict[str, torch.Tensor]
+
+MAX_BYTES = 1 << 30  # of a file; the checkpoint of the largest network has 0.3 GB
+_MAX_HEADER = 1 << 20  # bytes
+_OLD_PYTORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # before its files were archives
 
 _KERAS_EPSILON, _TORCH_EPSILON = 1e-3, 1e-5  # of batch norm, added to the variance
 _CAFFE_MEAN = np.array([123.68, 116.779, 103.939])  # R, G, B; what Keras' ResNet-50 subtracts
@@ -48,29 +56,51 @@ def load_imagenet(path: PathLike) -> tuple[dict[str, torch.Tensor], bool]:
     ModelFileError
         There is no such file, or it holds no ResNet-50.
     """
-    name, kind = os.fspath(path), Path(path).suffix.lower()
-    if not Path(path).is_file():
-        raise ModelFileError(f"no such file of ImageNet weights: {name}")
-    try:
-        if kind == ".json":
-            state = _resnet_of_keras(_tfjs_arrays(Path(path)))
-        elif kind == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+    kind = Path(path).suffix.lower()
+    read = {".json": _of_tfjs, ".safetensors": _of_safetensors}.get(kind, _of_pytorch)
+    with refused_by_name(path, "file of ImageNet weights of a ResNet-50"):
+        state = read(Path(path))
         with torch.device("meta"):  # names and shapes alone, no memory
             model = ResNet50()
         model.load_state_dict(state, assign=True)
-        return dict(state), kind == ".json"
-    except Exception as error:  # a damaged file can make the readers raise anything
-        raise ModelFileError(f"{name} holds no weights of a ResNet-50: {error}") from error
+        return state, kind == ".json"
+
+
+def _of_tfjs(path: Path) -> State:
+    return _resnet_of_keras(_tfjs_arrays(path))
+
+
+def _of_safetensors(path: Path) -> State:
+    check_safetensors(path)
+    return load_file(path)
+
+
+def _of_pytorch(path: Path) -> State:
+    """Read a file of PyTorch's: by PyTorch, in the way that builds tensors and runs nothing."""
+    with open_untrusted(path, MAX_BYTES) as file:
+        head = file.read(HEAD)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise ModelFileError(f"unpacks to more than {MAX_BYTES} bytes")
+    elif not head.startswith(_OLD_PYTORCH):
+        raise ModelFileError(f"is {foreign_kind(head) or 'no file of PyTorch'}")
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except pickle.UnpicklingError:  # whose message tells how to load it all the same
+        raise ModelFileError(
+            "holds more than tensors: loading that would run any code in it, so it is not loaded"
+        ) from None
 
 
 def _tfjs_arrays(path: Path) -> Arrays:
     """Arrays of a TensorFlow.js model: one stream of bytes, cut into shards and into arrays."""
     arrays: Arrays = {}
-    for group in json.loads(path.read_text())["weightsManifest"]:
-        data = b"".join((path.parent / shard).read_bytes() for shard in group["paths"])
+    for group in json.loads(_content(path))["weightsManifest"]:
+        shards = [path.parent / Path(shard).name for shard in group["paths"]]
+        if sum(shard.stat().st_size for shard in shards) > MAX_BYTES:
+            raise ModelFileError(f"has shards of more than {MAX_BYTES} bytes")
+        data = b"".join(map(_content, shards))
         position = 0
         for entry in group["weights"]:
             if entry["dtype"] != "float32" or "quantization" in entry:
@@ -80,6 +110,11 @@ def _tfjs_arrays(path: Path) -> Arrays:
             arrays[entry["name"]] = array.reshape(entry["shape"]).astype(np.float32)
             position += array.nbytes
     return arrays
+
+
+def _content(path: Path) -> bytes:
+    with open_untrusted(path, MAX_BYTES) as file:
+        return file.read()
 
 
 def _resnet_of_keras(arrays: Arrays) -> dict[str, torch.Tensor]:
@@ -128,6 +163,16 @@ def _expect_torchvisions_colours(state: Arrays) -> None:
     scale = (255 * STD)[:, np.newaxis, np.newaxis]
     state["conv1.weight"] = (kernel * scale).astype(np.float32)
     state["bn1.running_mean"] = (state["bn1.running_mean"] - shift).astype(np.float32)
+
+
+def check_safetensors(path: PathLike) -> None:
+    """Refuse what is no safetensors file, or has a header that takes long to read."""
+    with open_untrusted(path, MAX_BYTES) as file:
+        head = file.read(HEAD)
+    if head[8:9] != b"{":
+        raise ModelFileError(f"is {foreign_kind(head) or 'no safetensors file'}")
+    if int.from_bytes(head[:8], "little") > _MAX_HEADER:
+        raise ModelFileError("has a header longer than that of any network")
 
 
 def as_tensors(arrays: Arrays) -> dict[str, torch.Tensor]:

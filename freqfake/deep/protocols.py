@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from .._files import whole_file
 from ..exceptions import DatasetError, UnreadableImageWarning
 from ..faces import MARGIN
 from ..io import PathLike
@@ -249,7 +250,8 @@ def _evaluated(
     detector = DeepDetector(training.network, device=options["device"])
     scored = detector.score(test.path.tolist(), progress=options["progress"])
     scored = pd.concat([test[["video", "label"]], scored], axis=1)
-    scored.to_csv(folder / SCORES, index=False)
+    with whole_file(folder / SCORES) as file:
+        scored.to_csv(file, index=False)
     for row in scored[scored.error != ""].itertuples():
         warnings.warn(f"left out {row.path}: {row.error}", UnreadableImageWarning, stacklevel=3)
     scored = scored[scored.error == ""]

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from .._files import whole_file
 from .._optional import extra
 from ..exceptions import TrainingError
 from ..extraction import Inputs
@@ -303,9 +304,8 @@ class _Run:
         self._write_log()
 
     def _write_log(self) -> None:
-        unfinished = self.out / f"{LOG}.tmp"
-        pd.DataFrame(self.log).to_csv(unfinished, index=False)
-        unfinished.replace(self.out / LOG)
+        with whole_file(self.out / LOG) as file:
+            pd.DataFrame(self.log).to_csv(file, index=False)
 
     def resume(self) -> None:
         """Go on after the last epoch on disk."""
@@ -421,7 +421,9 @@ def _draw(out: Path, log: pd.DataFrame, y: np.ndarray, logits: np.ndarray) -> No
 
     curves = Figure((9, 4), layout="constrained")
     plot_learning_curves(log, axes=curves.subplots(1, 2))
-    curves.savefig(out / "curves.png")
+    with whole_file(out / "curves.png") as file:
+        curves.savefig(file)
     confusion = Figure((4.5, 4), layout="constrained")
     plot_confusion(y, logits > 0, ax=confusion.subplots())
-    confusion.savefig(out / "confusion.png")
+    with whole_file(out / "confusion.png") as file:
+        confusion.savefig(file)

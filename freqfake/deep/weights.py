@@ -3,24 +3,26 @@
 Both hold arrays; nothing of a file is ever run.
 """
 
+import hashlib
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
+from .._files import open_untrusted, refused_by_name, whole_file
+from .._foreign import HEAD, foreign_kind
 from .._optional import extra
 from ..exceptions import ModelFileError
 from ..io import PathLike
 from .dldfd import DLDFD
-from .imagenet import Arrays, as_tensors
+from .imagenet import MAX_BYTES, Arrays, as_tensors, check_safetensors
 from .mesonet import Meso4, MesoInception4
 
 with extra("deep", "safetensors"):
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
     from safetensors.torch import load_file, save
 
 Network = DLDFD | Meso4 | MesoInception4
@@ -30,8 +32,10 @@ NETWORKS: dict[str, type[Network]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
 }
-FORMAT_VERSION = 1
-_MAX_VALUES = 1 << 24  # of an array in a Keras file; the published ones have up to 16384
+FORMAT_VERSION = 2
+_FIRST_WITH_DIGEST = 2
+_MAX_VALUES = 1 << 20  # of an array in a Keras file; the published ones have up to 16384
+_MAX_ARRAYS = 100  # of the published ones up to 64
 
 
 def network_name(network: nn.Module) -> str:
@@ -73,50 +77,53 @@ def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
         There is no such file, or it is damaged, or holds no network of this package.
     """
     tensors, about = load_tensors(path)
-    try:
-        network = NETWORKS[about["network"]](**about["config"])
+    with refused_by_name(path, "network of freqfake"):
+        kind, config = NETWORKS[about["network"]], about["config"]
+        with torch.device("meta"):  # shapes alone: what is stated may be of any size
+            expected = {key: value.shape for key, value in kind(**config).state_dict().items()}
+        if {key: value.shape for key, value in tensors.items()} != expected:
+            raise ModelFileError(f"holds other tensors than a {about['network']} has")
+        network = kind(**config)
         network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelFileError(f"{os.fspath(path)} holds no network of freqfake: {error}") from error
-    return network.eval(), about["info"]
+        return network.eval(), dict(about["info"])
 
 
 def save_tensors(path: PathLike, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
     """Write tensors and plain values, all or nothing."""
-    text = json.dumps({"format": FORMAT_VERSION, **about})
-    target = Path(path)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = save(contiguous, metadata={"freqfake": text})
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    about = {"format": FORMAT_VERSION, **about}
+    text = json.dumps({**about, "sha256": _digest(contiguous, about)})
+    with whole_file(path) as file:
+        file.write(save(contiguous, metadata={"freqfake": text}))
 
 
 def load_tensors(path: PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote."""
-    name = os.fspath(path)
-    if not Path(path).is_file():
-        raise ModelFileError(f"no such model: {name}")
-    try:
+    with refused_by_name(path, "file of freqfake's networks"):
+        check_safetensors(path)
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-        about = json.loads(metadata["freqfake"])
+            about = json.loads((file.metadata() or {})["freqfake"])
         if about["format"] > FORMAT_VERSION:
             raise ModelFileError(
-                f"{name} has model format {about['format']}, this version of freqfake reads up to "
+                f"has model format {about['format']}, this version of freqfake reads up to "
                 f"{FORMAT_VERSION}: upgrade it with pip install -U freqfake"
             )
-        return load_file(path), about
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, ModelFileError):
-            raise
-        raise ModelFileError(
-            f"{name} is not a file of freqfake's networks or is damaged: {error}"
-        ) from error
+        tensors = load_file(path)
+        digest = about.pop("sha256", None)
+        if digest != _digest(tensors, about) and about["format"] >= _FIRST_WITH_DIGEST:
+            raise ModelFileError("is damaged: its content has not the SHA-256 that it states")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ModelFileError("holds NaN or infinity")
+        return tensors, about
+
+
+def _digest(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
@@ -138,46 +145,51 @@ def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
     ModelFileError
         There is no such file, or it holds other layers.
     """
-    layers = _keras_layers(path)
-    try:
+    with extra("deep", "h5py"):
+        import h5py  # noqa: F401
+    with refused_by_name(path, "file of weights of Meso4 or MesoInception4"):
+        layers = _keras_layers(path)
         size = 32 * int(np.sqrt(layers["dense"][0]["kernel"].shape[0] // 16))
         inception = len(layers["conv2d"]) > 4
         network = MesoInception4(input_size=size) if inception else Meso4(input_size=size)
         _fill(network, layers)
-    except (IndexError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelFileError(
-            f"{os.fspath(path)} holds no weights of Meso4 or MesoInception4: {error}"
-        ) from error
     network.eval()
     return network
 
 
 def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
     """Arrays of every layer by kind, in the order in which the layers were made."""
-    with extra("deep", "h5py"):
-        import h5py
+    import h5py
 
-    name = os.fspath(path)
-    if not Path(path).is_file():
-        raise ModelFileError(f"no such model: {name}")
     layers: dict[str, dict[int, Arrays]] = {"conv2d": {}, "batch_normalization": {}, "dense": {}}
 
     def collect(key: str, value: Any) -> None:
         *_, layer, kind = key.split("/")
         family, _, number = layer.rpartition("_")
+        if sum(len(arrays) for of in layers.values() for arrays in of.values()) > _MAX_ARRAYS:
+            raise ModelFileError("holds more arrays than these networks")
         if isinstance(value, h5py.Dataset) and family in layers:
-            if value.size > _MAX_VALUES:
-                raise ModelFileError(
-                    f"{name} holds {value.size} values in {key}: not these networks"
-                )
-            layers[family].setdefault(int(number), {})[kind.split(":")[0]] = value[()]
+            layers[family].setdefault(int(number), {})[kind.split(":")[0]] = _values(value, key)
 
-    try:
-        with h5py.File(path) as file:
-            file.visititems(lambda key, value: collect(f"/{key}", value))
-    except OSError as error:
-        raise ModelFileError(f"{name} is not an HDF5 file or is damaged: {error}") from error
+    with open_untrusted(path, MAX_BYTES) as file:
+        head = file.read(HEAD)
+        if not head.startswith(b"\x89HDF"):
+            raise ModelFileError(f"is {foreign_kind(head) or 'no HDF5 file'}")
+        with h5py.File(file, "r") as weights:
+            weights.visititems(lambda key, value: collect(f"/{key}", value))
     return {family: [of[n] for n in sorted(of)] for family, of in layers.items()}
+
+
+def _values(dataset: Any, key: str) -> npt.NDArray[np.float32]:
+    """Read an array, if it lies in this very file, and is no larger than one of these networks."""
+    if dataset.size > _MAX_VALUES or dataset.external or dataset.is_virtual:
+        raise ModelFileError(f"holds {dataset.size} values in {key}: not these networks")
+    if dataset.dtype.kind != "f":
+        raise ModelFileError(f"holds {dataset.dtype} in {key}, not fractions")
+    values = np.asarray(dataset[()], np.float32)
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"holds NaN or infinity in {key}")
+    return values
 
 
 def _fill(network: Meso4 | MesoInception4, layers: dict[str, list[Arrays]]) -> None:

@@ -1,27 +1,22 @@
 """Everything that a report tells about a picture, as plain data: no HTML, no figures."""
 
-import hashlib
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._version import __version__
 from ..calibration import posterior, verbal_equivalent
+from ..cards import versions
 from ..detector import Detector, load_detector
 from ..exceptions import FreqFakeError, ImageReadError
 from ..features import FEATURE_NAMES, asynchrony_features
 from ..io import MAX_PIXELS, ImageFacts, ImageLike, PathLike, find_images, read_any
 from ..provenance import Provenance, read_provenance
-
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow")
 
 
 @dataclass(frozen=True)
@@ -33,7 +28,7 @@ class Model:
     name : str
         As it was given: "faces", a file; or what a detector in memory is called.
     sha256 : str
-        Of the model file; empty for a detector in memory.
+        Of all that the model holds, see :attr:`freqfake.Detector.sha256`.
     features : str
         "rich" or "asynchrony".
     info : dict
@@ -105,7 +100,7 @@ class Examination:
     shares_beyond: tuple[float, ...] = ()
     pixels: npt.NDArray[Any] | None = field(default=None, repr=False, compare=False)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    versions: Mapping[str, str] = field(default_factory=lambda: _versions())
+    versions: Mapping[str, str] = field(default_factory=versions)
 
     @property
     def words(self) -> str:
@@ -194,16 +189,15 @@ def asked(
     detector: Detector | PathLike, max_fpr: float | None, prior: float
 ) -> tuple[Model, Detector]:
     """Load the model where it is not loaded yet; what a report says about it, and the detector."""
-    name, digest = "", ""
+    name = ""
     if not isinstance(detector, Detector):
         name = os.fspath(detector)
         detector = load_detector(detector)
-        digest = _sha256_of_model(name)
     detector.iter_scores([], max_fpr=max_fpr, prior=prior)  # wrong options are told first
     calibrator = detector.calibrator
     model = Model(
         name=name or f"{detector.info.get('name', 'unnamed')} (a detector in memory)",
-        sha256=digest,
+        sha256=detector.sha256,
         features=detector.features,
         info=detector.info,
         threshold=detector.threshold(max_fpr),
@@ -211,12 +205,6 @@ def asked(
         bounds=(float(calibrator.lower_bound_), float(calibrator.upper_bound_)),
     )
     return model, detector
-
-
-def _sha256_of_model(name: str) -> str:
-    embedded = resources.files("freqfake") / "models" / f"{name}.npz"
-    source = embedded if name.isidentifier() and embedded.is_file() else Path(name)
-    return hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def _provenance(path: PathLike) -> Provenance | None:
@@ -239,8 +227,3 @@ def _from_pixels(image: ImageLike, detector: Detector, max_pixels: int) -> dict[
     except (FreqFakeError, MemoryError):  # the row of the score tells a picture that is no good
         pass
     return found
-
-
-def _versions() -> dict[str, str]:
-    others = {package: metadata.version(package) for package in _PACKAGES}
-    return {"freqfake": __version__, "python": platform.python_version(), **others}

