@@ -1,7 +1,7 @@
 """Make the embedded model "faces", leaving out each real source in turn to see what it would say.
 
     python -m benchmarks.default_model --pair NAME REAL FAKE ... --crops NAME FOLDER ...
-        --real NAME FOLDER ... [--cache FOLDER] [--write]
+        --real NAME FOLDER ... [--cache FOLDER] [--write] [--restate]
 
 A pair holds real and generated pictures that went the same way; `--real` adds real pictures alone,
 `--crops` six random squares of each picture. Of a pair whose files differ in coding, quality or
@@ -10,10 +10,15 @@ size the originals are left out, and only their delivered copies are used.
 Printed are the shares of verdicts, among originals and among delivered copies: first for each real
 source, by a model that saw neither it nor the generated pictures of its pair, which would have no
 real counterpart; then for the generated pictures, by models of the other two of three folds.
+
+The model that is embedded was trained on features in single precision. `--restate` keeps its
+parameters, and writes down the SHA-256 of the files that it was trained on and the versions that it
+was trained with, neither of which a model file held then.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import warnings
 from collections import defaultdict
 from pathlib import Path
@@ -25,8 +30,9 @@ from PIL import Image
 from sklearn.model_selection import StratifiedKFold
 
 import freqfake
-from freqfake import Detector, find_images, iter_features
+from freqfake import Detector, find_images, iter_features, load_detector, read_image
 from freqfake.audit import audit_facts
+from freqfake.cards import file_hashes, training_info
 from freqfake.extraction import Extraction
 from freqfake.training import train_on_extractions
 
@@ -35,6 +41,15 @@ MAX_FPR = 0.0075  # on known sources, to stay under 1 % on unknown ones
 N_COPIES = 4
 N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels a side
 VERDICTS = ("real", "inconclusive", "fake")
+TRAINED_WITH = {
+    "freqfake": "0.1.0",
+    "python": "3.11.7",
+    "numpy": "2.4.6",
+    "scipy": "1.17.1",
+    "scikit-learn": "1.9.1",
+    "pillow": "13.0.0",
+}
+NOTE = "trained on features in single precision; the training files were hashed afterwards"
 
 Source = list[Extraction]
 
@@ -50,6 +65,7 @@ def crops_of(path: str) -> Extraction:
     rng = np.random.default_rng(len(Path(path).name))
     with Image.open(path) as opened:
         image = opened.convert("RGB")
+    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     side = min(image.size)
     squares = []
     for _ in range(N_CROPS):
@@ -58,12 +74,20 @@ def crops_of(path: str) -> Extraction:
         squares.append(np.asarray(image.crop((left, top, left + size, top + size))))
     first, *others = iter_features(squares, features="rich", n_copies=N_COPIES)
     more = [member for other in others for member in (other, *other.copies)]
-    return dataclasses.replace(first, path=path, copies=(*first.copies, *more))
+    of_file = dataclasses.replace(first.facts, sha256=sha256)
+    return dataclasses.replace(first, path=path, facts=of_file, copies=(*first.copies, *more))
 
 
 def without_originals(source: Source) -> Source:
-    """Put the first copy of each picture in its place."""
-    return [dataclasses.replace(p.copies[0], copies=p.copies[1:]) for p in source]
+    """Put the first copy of each picture in its place, under the SHA-256 of the file."""
+    return [
+        dataclasses.replace(
+            p.copies[0],
+            facts=dataclasses.replace(p.copies[0].facts, sha256=p.facts.sha256),
+            copies=p.copies[1:],
+        )
+        for p in source
+    ]
 
 
 def load(pairs, alone, crops) -> tuple[dict[str, Source], dict[str, Source]]:
@@ -91,6 +115,22 @@ def train(real: dict[str, Source], fake: dict[str, Source], name: str = "") -> D
     ]
     scaled = np.concatenate([w / w.mean() for w in weights])
     return train_on_extractions(*sides, features="rich", name=name, max_fpr=MAX_FPR, weights=scaled)
+
+
+def restated(pairs, alone, crops) -> Detector:
+    """Take the embedded model as it is, and state what it was trained on and with."""
+    detector = load_detector(MODEL)
+    folders = ([*(pair[1] for pair in pairs), *(f for _, f in (*alone, *crops))],
+               [pair[2] for pair in pairs])  # fmt: skip
+    hashes = [file_hashes([read_image(path)[1] for path in find_images(side)]) for side in folders]
+    expected = [detector.info["n_real"], detector.info["n_fake"]]
+    if [len(rows) for rows in hashes] != expected:
+        raise SystemExit(f"these are {[len(rows) for rows in hashes]} files, not {expected}")
+    detector.training_hashes = hashes
+    known = training_info(hashes, detector.held_out, detector.calibrator)
+    plain = {key: detector.info[key] for key in ("name", "n_real", "n_fake")}
+    detector.info = {**plain, **known, "versions": TRAINED_WITH, "note": NOTE}
+    return detector
 
 
 def verdicts_of(detector: Detector, source: Source) -> dict[str, list[str]]:
@@ -151,7 +191,12 @@ def main() -> None:
     parser.add_argument("--crops", nargs=2, action="append", default=[])
     parser.add_argument("--cache", help="folder to keep the features in")
     parser.add_argument("--write", action="store_true", help=f"replace {MODEL.name}")
+    text = f"keep the parameters of {MODEL.name}, and state what it was trained on; nothing else"
+    parser.add_argument("--restate", action="store_true", help=text)
     args = parser.parse_args()
+    if args.restate:
+        restated(args.pair, args.real, args.crops).save(MODEL)
+        return
     warnings.simplefilter("ignore", freqfake.DatasetWarning)
 
     memory = joblib.Memory(args.cache, verbose=0)

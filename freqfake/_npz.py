@@ -106,7 +106,7 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
 def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> bytes:
     limit = min(left, _MAX_MANIFEST) if entry.filename == MANIFEST else left
     with archive.open(entry) as packed:
-        data = packed.read(limit + 1)  # the size that is stated may be a lie
+        data = packed.read(min(limit, entry.file_size) + 1)  # what is stated may be a lie
     if len(data) > limit:
         raise ModelFileError(f"holds {entry.filename} of more than {limit} bytes: no model")
     if len(data) != entry.file_size:

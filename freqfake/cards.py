@@ -196,7 +196,8 @@ def _model(detector: Described) -> Rows:
     files = sum(map(len, detector.training_hashes))
     rows.append(("training files known", f"{files} of {n_real + n_fake}, by their SHA-256"))
     made = ", ".join(f"{name} {number}" for name, number in info.get("versions", {}).items())
-    return (*rows, ("made with", made or "not known"), ("SHA-256", detector.sha256))
+    rows += [("made with", made or "not known"), ("SHA-256", detector.sha256)]
+    return (*rows, ("note", info["note"])) if "note" in info else tuple(rows)
 
 
 def _valid_for(detector: Described) -> Rows:

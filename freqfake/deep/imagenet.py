@@ -72,7 +72,8 @@ def _of_tfjs(path: Path) -> State:
 
 def _of_safetensors(path: Path) -> State:
     check_safetensors(path)
-    return load_file(path)
+    state: State = load_file(path)
+    return state
 
 
 def _of_pytorch(path: Path) -> State:
