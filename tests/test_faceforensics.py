@@ -584,7 +584,12 @@ def test_a_test_without_faces(root, crops, tmp_path):
         ("single", {"network": "meso"}, ValueError, "`network` must be one of dldfd, meso4"),
         ("single", {"network": "dldfd"}, ValueError, "either `imagenet` or `random_start`"),
         ("single", {"imagenet": "a.pth"}, ValueError, "`imagenet` holds weights for dldfd"),
-        ("single", {"network": "dldfd", "imagenet": "a.pth"}, ModelFileError, "no such file"),
+        (
+            "single",
+            {"network": "dldfd", "imagenet": "a.pth"},
+            ModelFileError,
+            "no such model: a.pth",
+        ),
         ("single", {"device": "abacus"}, ValueError, "`device` must be auto, cpu"),
         ("single", {"n_frames": 0}, ValueError, "`n_frames` must be at least 1"),
     ],

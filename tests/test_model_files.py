@@ -460,8 +460,12 @@ for path in sys.argv[1:]:
         found[path] = ["", time.perf_counter() - start]
     except ModelFileError as error:
         found[path] = [str(error), time.perf_counter() - start]
-unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-print(json.dumps([found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit]))
+if sys.platform == "linux":  # the other figure may be that of the process that started this one
+    with open("/proc/self/status") as file:
+        megabytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+else:
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+print(json.dumps([found, megabytes]))
 """
 
 
