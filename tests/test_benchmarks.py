@@ -542,8 +542,8 @@ def test_figures_of_the_attacks(results):
     assert float(table["six features"]["none"].split()[0]) > 0.9
     verdicts = pd.read_csv(results / "attacks_verdicts.csv", index_col="attack")["six features"]
     fake = [int(cell.split(" / ")[1].split()[0]) for cell in verdicts]
-    assert fake[0] > 60
-    assert min(fake) < 20
+    assert fake[0] > 30
+    assert min(fake) < 15
     framed = pd.read_csv(results / "attacks_framing.csv", index_col="attack")["six features"]
     assert framed["none"].split(" / ")[1].startswith("0 ")
     tries = pd.read_csv(results / "attacks_tries.csv")
