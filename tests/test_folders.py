@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -191,7 +192,7 @@ def test_inputs_are_not_written_over(tmp_path, capsys):
     picture, model = str(tmp_path / "1.png"), str(tmp_path / "m.npz")
     Image.fromarray(make_picture(0, asynchrony=0.3)).save(picture)
     os.link(picture, tmp_path / "other")
-    shutil.copy(Path(__file__).parents[1] / "freqfake" / "models" / "lewoo.npz", model)
+    shutil.copy(resources.files("freqfake") / "models" / "lewoo.npz", model)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for line in (
         ["features", picture, "--out", picture],
