@@ -213,8 +213,8 @@ class Detector:
             - ``sha256``: of the file's bytes; of a picture in memory, of its data type, shape and
               pixels; empty where nothing was read;
             - ``model_sha256``: :attr:`sha256` of the detector;
-            - ``threshold``: what the score of a picture called fake must exceed; missing if there
-              is none;
+            - ``max_fpr``, ``threshold``: largest rate of real pictures called fake, and the score
+              that one called fake must exceed for that; missing if there are none;
             - ``prior``;
             - ``versions``: of the packages that the score depends on, where it was worked out.
 
@@ -273,7 +273,8 @@ class Detector:
         if not 0 < prior < 1:
             raise ValueError(f"`prior` must lie between 0 and 1; got {prior}")
         digest = self.sha256 if provenance else ""
-        terms = Terms(self, self.threshold(max_fpr), prior, max_pixels, digest)
+        limit = self.max_fpr if max_fpr is None else max_fpr
+        terms = Terms(self, self.threshold(limit), prior, max_pixels, digest, limit)
         options: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
         if faces:
             check_margin(margin)

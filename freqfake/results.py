@@ -10,7 +10,7 @@ from .calibration import shown_llr
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
 FACE_NUMBERS = FACE_COLUMNS[1:6]
-PROVENANCE_COLUMNS = ("sha256", "model_sha256", "threshold", "prior", "versions")
+PROVENANCE_COLUMNS = ("sha256", "model_sha256", "max_fpr", "threshold", "prior", "versions")
 
 _SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 

@@ -49,6 +49,8 @@ class Terms:
         Larger pictures are refused.
     model_sha256 : str
         Of the detector. Where it is given, rows get the columns of :doc:`/repeat`.
+    max_fpr : float or None
+        Rate that the threshold comes from.
     """
 
     detector: Scorer
@@ -56,6 +58,7 @@ class Terms:
     prior: float
     max_pixels: int
     model_sha256: str = ""
+    max_fpr: float | None = None
 
 
 def score_picture(terms: Terms, path: str, image: Any, facts: ImageFacts | None) -> dict[str, Any]:
@@ -93,6 +96,7 @@ def _provenance(terms: Terms, extraction: Extraction) -> dict[str, Any]:
     values = (
         _sha256_of(extraction),
         terms.model_sha256,
+        np.nan if terms.max_fpr is None else terms.max_fpr,
         terms.threshold if np.isfinite(terms.threshold) else np.nan,
         terms.prior,
         _versions(),

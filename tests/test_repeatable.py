@@ -144,6 +144,8 @@ def test_a_row_tells_what_it_was_made_of(folder, models):
             assert row["sha256"] == (hashlib.sha256(data).hexdigest() if data else "")
             assert row["model_sha256"] == detector.sha256
             assert row["prior"] == 0.2
+            rate = detector.max_fpr
+            assert np.isnan(row["max_fpr"]) if rate is None else row["max_fpr"] == rate
             limit = detector.threshold()
             none = limit == -np.inf
             assert np.isnan(row["threshold"]) if none else row["threshold"] == limit
@@ -233,7 +235,8 @@ def test_a_row_can_be_repeated_from_what_it_tells(folder, tmp_path):
     detector = load_detector()
     for row in rows:
         assert detector.sha256 == row["model_sha256"]
-        again = detector.score(files[row["sha256"]], prior=float(row["prior"]), max_fpr=0.02)
+        options = {name: float(row[name]) for name in ("prior", "max_fpr")}
+        again = detector.score(files[row["sha256"]], **options)
         assert repr(float(again["score"][0])) == row["score"]
         assert repr(float(again["p_fake"][0])) == row["p_fake"]
         assert again["verdict"][0] == row["verdict"]
