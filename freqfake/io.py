@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,11 @@ from .exceptions import ImageReadError, ImageValueError
 if TYPE_CHECKING:
     from PIL import Image
 
-ImageLike = Any  # an array, a PIL image or a path
 PathLike = str | os.PathLike[str]
+if TYPE_CHECKING:
+    ImageLike: TypeAlias = PathLike | Image.Image | npt.NDArray[Any]
+else:  # without a wait for Pillow
+    ImageLike = Any
 _OpenFile = io.BufferedReader | io.BytesIO
 
 _LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
@@ -145,7 +148,9 @@ def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
     return f"cannot read {name}: {reason}"
 
 
-def read_any(image: Any, *, max_pixels: int = MAX_PIXELS) -> tuple[npt.NDArray[Any], ImageFacts]:
+def read_any(
+    image: ImageLike, *, max_pixels: int = MAX_PIXELS
+) -> tuple[npt.NDArray[Any], ImageFacts]:
     """Pixels and facts of a path, a PIL image or an array."""
     if isinstance(image, (str, os.PathLike)):
         return read_image(image, max_pixels=max_pixels)
@@ -178,7 +183,7 @@ def to_pil(pixels: npt.NDArray[Any]) -> "Image.Image":
     return Image.fromarray(eight_bits)
 
 
-def load_pixels(image: Any) -> npt.NDArray[Any]:
+def load_pixels(image: ImageLike) -> npt.NDArray[Any]:
     """Pixels of a path, a PIL image or an array."""
     return read_any(image)[0]
 
@@ -247,7 +252,7 @@ def _search_folder(folder: str, also: Collection[str]) -> list[str]:
     return sorted(found)
 
 
-def is_pil_image(image: Any) -> bool:
+def is_pil_image(image: object) -> "TypeGuard[Image.Image]":
     """Whether something is a PIL image, told without importing Pillow."""
     return hasattr(image, "getbands") and hasattr(image, "convert")
 

@@ -42,6 +42,7 @@ def use(image: npt.NDArray[np.uint8]) -> None:
     assert_type(detection_metrics([0, 1], [0.1, 0.2]), dict[str, float])
 
     # What must be seen to be wrong: without types these comments would be too many.
+    freqfake.asynchrony_features(3)  # type: ignore[arg-type]
     freqfake.load_detector(3)  # type: ignore[arg-type]
     freqfake.train_detector("real", "fake", features="poor")  # type: ignore[arg-type]
     detector.score("a.png", max_fpr="1 %")  # type: ignore[arg-type]

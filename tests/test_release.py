@@ -172,7 +172,7 @@ class TestPackages:
     def test_the_sdist_holds_what_a_clone_does(self, sdist):
         wanted = {"benchmarks", "docs", "freqfake", "notebooks", "tests", ".ci", ".github"}
         wanted |= {"pyproject.toml", ".pre-commit-config.yaml", "CITATION.cff", "LICENSE"}
-        wanted |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+        wanted |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
         tops = {name.partition("/")[0] for name in sdist}
         assert wanted <= tops
         assert {top for top in tops - wanted if not top.endswith(".md")} <= {

@@ -169,16 +169,21 @@ def look_at(
     max_pixels: int = MAX_PIXELS,
 ) -> Examination:
     """Examine a picture with a model that was loaded already, see :func:`examine`."""
-    is_file = isinstance(image, (str, os.PathLike))
-    if is_file and list(find_images(image)) != [os.fspath(image)]:
-        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {image}")
+    file = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    if file is not None and list(find_images(file)) != [file]:
+        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
     options: dict[str, Any] = {"prior": prior, "max_pixels": max_pixels}
     row = next(detector.iter_scores([image], max_fpr=model.max_fpr, **options))
-    path = os.fspath(image) if is_file else ""
-    name = name or Path(path).name or path or "a picture in memory"
-    found: dict[str, Any] = {**row, "name": name, "path": path, "prior": prior, "model": model}
-    if is_file:
-        found["provenance"] = _provenance(image)
+    name = name or Path(file or "").name or file or "a picture in memory"
+    found: dict[str, Any] = {
+        **row,
+        "name": name,
+        "path": file or "",
+        "prior": prior,
+        "model": model,
+    }
+    if file is not None:
+        found["provenance"] = _provenance(file)
     if np.isfinite(row["score"]):
         beyond = (float(np.mean(scores >= row["score"])) for scores in detector.held_out)
         found["shares_beyond"] = tuple(beyond)
