@@ -232,3 +232,17 @@ def test_warnings_are_told_but_not_what_packages_deprecate(monkeypatch, capsys):
     monkeypatch.setattr(cli, "make_parser", lambda: parser)
     assert cli.main([]) == 0
     assert capsys.readouterr().err == "freqfake: warning: mind the step\n"
+
+
+@posix
+def test_ctrl_c_after_all_is_done_changes_nothing(samples):
+    """Python still tidies up then, and would tell of the interruption in a traceback."""
+    code = (
+        "import atexit, os, signal, sys\n"
+        "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"
+        "from freqfake.cli import program\n"
+        "sys.exit(program())\n"
+    )
+    command = [sys.executable, "-c", code, "features", str(samples / "real" / "retina.jpg")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -125,7 +125,7 @@ def many(tmp_path_factory) -> Path:
     """Enough pictures for a run to be stopped in the middle, and one that is none."""
     folder = tmp_path_factory.mktemp("many")
     for seed in range(N_PICTURES):
-        image = make_picture(seed, asynchrony=0.3, size=64)
+        image = make_picture(seed, asynchrony=0.3, size=64 if seed < 60 else 256)
         Image.fromarray(image).save(folder / f"{seed:04d}.png", compress_level=0)
     (folder / "0150x.png").write_text("no picture")
     return folder

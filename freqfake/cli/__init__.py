@@ -9,6 +9,7 @@ import argparse
 import errno
 import io
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -40,6 +41,13 @@ exit status:
   1  some input could not be read (the others are done all the same), or an
      audit fails
   2  wrong use, or the result cannot be written"""
+
+
+def program() -> int:
+    """Run the command line of the process; once all is done, Ctrl-C has nothing to interrupt."""
+    status = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return status
 
 
 def main(argv: Sequence[str] | None = None) -> int:
