@@ -12,22 +12,12 @@ try:
     import pyarrow  # noqa: F401  # what pandas writes Parquet with
     from threadpoolctl import threadpool_limits
 
-    from . import (
-        algorithm1,
-        attacks,
-        comparison,
-        deep,
-        delivery,
-        fuzz,
-        history,
-        paper,
-        prepare,
-        scaling,
-        timing,
-    )
-    from .config import Config, ConfigError
-    from .report import ROOT, Report
-    from .store import Store
+    from . import algorithm1, attacks, comparison, deep, delivery, history, paper, scaling, timing
+    from .fuzzing import fuzz
+    from .harness import prepare
+    from .harness.config import Config, ConfigError
+    from .harness.report import ROOT, Report
+    from .harness.store import Store
 except ModuleNotFoundError as error:
     sys.exit(f'the benchmarks need {error.name}: python -m pip install ".[bench]"')
 

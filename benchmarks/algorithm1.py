@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from freqfake import GaussianExpectationAdapter, RBFSVMClassifier
-from freqfake.adaptation import adapt_or_keep
+from freqfake.estimators.adaptation import adapt_or_keep
 from freqfake.exceptions import AdaptationError, AdaptationWarning, SeparationWarning
 
-from .config import Config, Pictures
-from .intervals import balanced_accuracy, figure
-from .report import Report
-from .treatments import AS_IS, DELIVERIES
+from .harness.config import Config, Pictures
+from .harness.intervals import balanced_accuracy, figure
+from .harness.report import Report
+from .harness.treatments import AS_IS, DELIVERIES
 
 METHODS: dict[str, dict[str, Any]] = {  # as published: every mixture from random starts
     "joint": {"start": "random"},

@@ -19,13 +19,16 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 from freqfake import Detector, load_detector
-from freqfake.audit import audit_facts
-from freqfake.extraction import Extraction, extract, feature_function
-from freqfake.io import ImageFacts, read_bytes
-from freqfake.training import copies_for, train_on_extractions
+from freqfake.batch.extraction import Extraction, extract, feature_function
+from freqfake.detector.training import copies_for, train_on_extractions
+from freqfake.evidence.audit import audit_facts
+from freqfake.pictures.facts import ImageFacts
+from freqfake.pictures.reading import read_bytes
 
-from .config import Config, ConfigError, Pictures
-from .intervals import auc, figure
+from .harness.config import Config, ConfigError, Pictures
+from .harness.intervals import auc, figure
+from .harness.report import Report
+from .harness.treatments import encoded
 from .laundering import (
     FRAMING,
     LAUNDERING,
@@ -35,8 +38,6 @@ from .laundering import (
     signal_to_noise,
     similarity,
 )
-from .report import Report
-from .treatments import encoded
 
 SIX, TRAIN, HARDENED = "six features", "`train`", "`train`, attacks among the fakes"
 DETECTORS = ("faces", "lewoo", SIX, TRAIN, HARDENED)

@@ -10,10 +10,10 @@ from sklearn.metrics import roc_auc_score
 
 from freqfake import read_image
 from freqfake.exceptions import FreqFakeError
-from freqfake.rich import rich_feature_names
+from freqfake.features.rich import rich_feature_names
 
-from .config import Config, Pictures
-from .detectors import (
+from .harness.config import Config, Pictures
+from .harness.detectors import (
     DETECTORS,
     FILES,
     RICH,
@@ -24,10 +24,18 @@ from .detectors import (
     held_out_scores,
     is_complete,
 )
-from .intervals import MISSING, Figure, accuracy, auc, balanced_accuracy, equal_error_rate, figure
-from .report import COLOURS, Report, marked
-from .store import KINDS
-from .treatments import AS_IS, AS_PNG
+from .harness.intervals import (
+    MISSING,
+    Figure,
+    accuracy,
+    auc,
+    balanced_accuracy,
+    equal_error_rate,
+    figure,
+)
+from .harness.report import COLOURS, Report, marked
+from .harness.store import KINDS
+from .harness.treatments import AS_IS, AS_PNG
 
 N_TRAINING = (10, 20, 50, 100, 200, 800)  # of a class
 _N_SPLITS = 5

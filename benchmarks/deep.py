@@ -15,14 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from freqfake import asynchrony_features, rich_features
 from freqfake.exceptions import DeviceWarning
-from freqfake.io import read_bytes
+from freqfake.pictures.reading import read_bytes
 
-from .config import Config, ConfigError, Pictures
-from .detectors import FILES, RICH_COPIES, SIX_SVM, ensure, fitted
-from .intervals import accuracy, auc, figure
-from .report import Report, marked
+from .harness.config import Config, ConfigError, Pictures
+from .harness.detectors import FILES, RICH_COPIES, SIX_SVM, ensure, fitted
+from .harness.intervals import accuracy, auc, figure
+from .harness.report import Report, marked
+from .harness.treatments import AS_IS, treated
 from .speed import SAMPLE
-from .treatments import AS_IS, treated
 
 _SPECTRAL = (SIX_SVM, RICH_COPIES, FILES)
 _NETWORKS = ("dldfd", "meso4")

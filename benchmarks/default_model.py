@@ -31,12 +31,12 @@ from sklearn.model_selection import StratifiedKFold
 
 import freqfake
 from freqfake import Detector, find_images, iter_features, load_detector, read_image
-from freqfake.audit import audit_facts
-from freqfake.cards import file_hashes, training_info
-from freqfake.extraction import Extraction
-from freqfake.training import train_on_extractions
+from freqfake.batch.extraction import Extraction
+from freqfake.detector.cards import file_hashes, training_info
+from freqfake.detector.training import train_on_extractions
+from freqfake.evidence.audit import audit_facts
 
-MODEL = Path(freqfake.__file__).parent / "models" / "faces.npz"
+MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.npz"
 MAX_FPR = 0.0075  # on known sources, to stay under 1 % on unknown ones
 N_COPIES = 4
 N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels a side

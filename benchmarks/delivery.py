@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from .config import Config, Pictures
-from .detectors import (
+from .harness.config import Config, Pictures
+from .harness.detectors import (
     DETECTORS,
     FILES,
     RICH_COPIES,
@@ -17,9 +17,9 @@ from .detectors import (
     ensure,
     held_out_scores,
 )
-from .intervals import Figure, auc, figure
-from .report import COLOURS, Report, no_evidence
-from .treatments import AS_PNG, DELIVERIES, QUALITIES, SUBSAMPLINGS
+from .harness.intervals import Figure, auc, figure
+from .harness.report import COLOURS, Report, no_evidence
+from .harness.treatments import AS_PNG, DELIVERIES, QUALITIES, SUBSAMPLINGS
 
 _TRAINED = ("clean", "same")
 _DELIVERED = [AS_PNG, *DELIVERIES]

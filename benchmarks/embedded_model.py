@@ -16,14 +16,14 @@ from PIL import Image
 from sklearn.model_selection import StratifiedKFold
 
 import freqfake
-from freqfake.extraction import Extraction, iter_features
-from freqfake.io import read_bytes
-from freqfake.metrics import detection_metrics
-from freqfake.training import train_on_extractions
+from freqfake.batch.extraction import Extraction, iter_features
+from freqfake.detector.training import train_on_extractions
+from freqfake.evidence.metrics import detection_metrics
+from freqfake.pictures.reading import read_bytes
 
-from .treatments import treated
+from .harness.treatments import treated
 
-MODEL = Path(freqfake.__file__).parent / "models" / "lewoo.npz"
+MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "lewoo.npz"
 N_FOLDS, N_REPEATS = 5, 4
 PASTS = {
     "x1.5, JPEG Q90 4:2:0, back": "x1.5, 4:2:0, back",

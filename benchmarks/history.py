@@ -13,8 +13,8 @@ import pandas as pd
 
 from freqfake import find_images, load_detector
 
-from .config import Config, ConfigError, Pictures
-from .detectors import (
+from .harness.config import Config, ConfigError, Pictures
+from .harness.detectors import (
     DETECTORS,
     FILES,
     KINDS_OF_ALL,
@@ -24,9 +24,9 @@ from .detectors import (
     held_out_scores,
     is_complete,
 )
-from .intervals import MISSING, Figure, auc, figure
-from .report import Report
-from .treatments import AS_PNG, PASTS
+from .harness.intervals import MISSING, Figure, auc, figure
+from .harness.report import Report
+from .harness.treatments import AS_PNG, PASTS
 
 RESIZED, WITH_444, WITH_420, TWICE_420, NEW_CHROMA = PASTS
 HALVED = "x1/2 area"

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.Image import Resampling
 from scipy.ndimage import gaussian_filter
 
-from .treatments import SUBSAMPLINGS, blurred, jpeg, noisy, scaled, with_new_chroma
+from .harness.treatments import SUBSAMPLINGS, blurred, jpeg, noisy, scaled, with_new_chroma
 
 _N_RINGS = 64  # of equal width from 0 to 0.5 cycles per pixel, and on into the corners
 _KEPT = 1 / 32  # cycles per pixel; slower waves are what is seen of the picture, and stay

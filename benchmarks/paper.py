@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from .algorithm1 import METHODS, transferred
-from .config import Config, Pictures
-from .detectors import FILES, SIX_GMM, SIX_SVM, held_out_scores
-from .intervals import MISSING, Figure, accuracy, f1, figure, precision, recall
-from .report import Report, marked
-from .treatments import AS_IS
+from .harness.config import Config, Pictures
+from .harness.detectors import FILES, SIX_GMM, SIX_SVM, held_out_scores
+from .harness.intervals import MISSING, Figure, accuracy, f1, figure, precision, recall
+from .harness.report import Report, marked
+from .harness.treatments import AS_IS
 
 SHARES = (0.50, 0.25, 0.05, 0.01)
 PUBLISHED_TABLE2 = {  # accuracy

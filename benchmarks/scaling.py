@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from freqfake import asynchrony_features, read_image
 
-from .config import Config
-from .report import ROOT, Report
+from .harness.config import Config
+from .harness.report import ROOT, Report
 from .speed import SAMPLE, published, transforms
 
 SIZES = (128, 256, 257, 512, 1020, 1021, 1022, 1024, 1030, 1031, 1032, 2048, 4096)

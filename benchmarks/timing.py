@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .config import Config
-from .report import ROOT, Report
+from .harness.config import Config
+from .harness.report import ROOT, Report
 
 _REFERENCE = "six features"  # everything is compared with
 

@@ -61,8 +61,8 @@ html_show_copyright = False
 PAGES = {
     "docs/": "",
     "notebooks/": "notebooks/",
-    "freqfake/models/faces.md": "model_cards.md#model-card-faces",
-    "freqfake/models/lewoo.md": "model_cards.md#model-card-lewoo",
+    "freqfake/model_files/embedded/faces.md": "model_cards.md#model-card-faces",
+    "freqfake/model_files/embedded/lewoo.md": "model_cards.md#model-card-lewoo",
     "tests/samples/README.md": "samples.md",
     "CHANGELOG.md": "changelog.md",
 }

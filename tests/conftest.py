@@ -1,23 +1,19 @@
 """Pictures to test with, made here or found where there are some."""
 
 import os
-import sys
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy: each worker has one core, not all of them
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np
 import pytest
+from helpers import ROOT, make_picture
 from hypothesis import settings
 from PIL import Image
 
 settings.register_profile("unhurried", deadline=None)  # slow machines are no failures
 settings.load_profile("unhurried")
 
-ROOT = Path(__file__).parents[1]
-linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory otherwise")
-posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals, names or tools")
 DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -32,14 +28,6 @@ def measuring_data() -> Path:
 @pytest.fixture(scope="session")
 def samples() -> Path:
     return ROOT / "tests" / "samples"
-
-
-def make_picture(seed: int, *, asynchrony: float, size: int = 64) -> np.ndarray:
-    """Correlated noise: the channels share a texture and differ by the asynchrony."""
-    rng = np.random.default_rng(seed)
-    texture = rng.normal(0, 30, (size, size, 1))
-    own = rng.normal(0, 30, (size, size, 3))
-    return np.clip(128 + texture + asynchrony * own, 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="session")

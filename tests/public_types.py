@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 import freqfake
-from freqfake.calibration import false_alarm_threshold
-from freqfake.cards import ModelCard
-from freqfake.extraction import Extraction
-from freqfake.faces import Face, find_faces
-from freqfake.metrics import detection_metrics
-from freqfake.results import ScoreTable
-from freqfake.video import Frame, read_frames
+from freqfake.batch.extraction import Extraction
+from freqfake.crops.faces import find_faces
+from freqfake.crops.mtcnn import Face
+from freqfake.crops.video import Frame, read_frames
+from freqfake.detector.cards import ModelCard
+from freqfake.detector.results import ScoreTable
+from freqfake.evidence.calibration import false_alarm_threshold
+from freqfake.evidence.metrics import detection_metrics
 
 Floats = npt.NDArray[np.float64]
 

@@ -41,7 +41,7 @@ NEEDS = {
     "faces": [
         ["score", PICTURE, "--faces"],
         ["deep", "faces", PICTURE, "--out", "o"],
-        "from freqfake.faces import find_faces; find_faces(PICTURE)",
+        "from freqfake.crops.faces import find_faces; find_faces(PICTURE)",
         "freqfake.load_detector().score([PICTURE], faces=True)",
     ],
     "onnx": [["export", "--onnx", "m.onnx"]],
@@ -57,7 +57,7 @@ NEEDS = {
     "tensorboard": [],  # needs `deep` first, see ALONE
     "video": [
         ["deep", "frames", "a.mp4", "--out", "o"],
-        "from freqfake.video import read_frames; next(read_frames('a.mp4'))",
+        "from freqfake.crops.video import read_frames; next(read_frames('a.mp4'))",
     ],
 }
 SCORE = ["deep", "score", PICTURE]
@@ -79,7 +79,7 @@ ALWAYS = [
     ["evaluate", *SIDES],
     "[getattr(freqfake, name) for name in freqfake.__all__]",
     "freqfake.load_detector().card()._repr_html_()",
-    "import freqfake.plots, freqfake.report, freqfake.video, freqfake.faces, freqfake.robustness",
+    "import freqfake.plots, freqfake.report, freqfake.crops.video, freqfake.crops.faces, freqfake.detector.robustness",
 ]
 PROGRAM = """
 import contextlib, io, json, sys

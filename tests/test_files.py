@@ -12,7 +12,7 @@ import pytest
 
 from freqfake import load_detector
 from freqfake._files import whole_file
-from freqfake.tables import open_table
+from freqfake.batch.tables import open_table
 
 KILLED = """
 import os, signal, sys

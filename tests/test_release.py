@@ -160,7 +160,7 @@ class TestPackages:
         assert files == {name for name in sdist if name.startswith("freqfake/")}
         assert {
             "freqfake/py.typed",
-            "freqfake/models/faces.npz",
+            "freqfake/model_files/embedded/faces.npz",
             "freqfake/cli/__init__.py",
         } <= files
         assert "freqfake/report/templates/base.html.j2" in files

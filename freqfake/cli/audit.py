@@ -10,7 +10,7 @@ from .common import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, te
 from .terminal import STYLES, counted, on_terminal, shown, write_line, write_table
 
 if TYPE_CHECKING:
-    from ..audit import Audit
+    from ..evidence.audit import Audit
 
 _MOST_PAIRS = 10
 _EXAMPLES = """
@@ -29,7 +29,7 @@ def add_audit(commands: Any) -> None:
 
 
 def _audit(args: argparse.Namespace) -> int:
-    from ..audit import audit_files
+    from ..evidence.audit import audit_files
 
     audit = audit_files(paths_of(args.real), paths_of(args.fake))
     for reason in audit.errors.values():
@@ -51,7 +51,7 @@ def _without_control(audit: "Audit") -> "Audit":
 
 def _show(audit: "Audit") -> None:
     """Show an audit on a terminal: its verdict in a word and in colour, its facts as a table."""
-    from ..audit import MAX_AUC
+    from ..evidence.audit import MAX_AUC
 
     sizes = counted(audit.n_sizes, "picture size")
     write_line(f"{audit.n_real} real and {audit.n_fake} fake files, {sizes}")

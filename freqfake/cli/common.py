@@ -14,14 +14,14 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..batch.tables import TableWriter, open_table
 from ..exceptions import FreqFakeError, ModelFileError
-from ..io import MAX_PIXELS
-from ..tables import TableWriter, open_table
+from ..pictures.limits import MAX_PIXELS
 from .parser import did_you_mean
 from .terminal import ScreenTable, on_terminal, write_message, write_table
 
 if TYPE_CHECKING:
-    from ..detector import Detector
+    from ..detector.detector import Detector
 
 OK, SOME_UNREADABLE, WRONG_USE, OUR_MISTAKE = 0, 1, 2, 3
 _MOST_HINTS, _MOST_BESIDE = 3, 10_000  # looking through names takes its time
@@ -125,26 +125,26 @@ def add_spectrum(command: argparse.ArgumentParser) -> None:
 
 def load_model(model: str) -> "Detector":
     """Load a detector; where there is none of this name, tell which one may have been meant."""
-    from ..detector import load_detector
+    from ..detector.detector import load_detector
 
     try:
         return load_detector(model)
     except ModelFileError as error:
         if Path(model).exists():
             raise
-        models = (resources.files("freqfake") / "models").iterdir()
+        models = (resources.files("freqfake.model_files") / "embedded").iterdir()
         embedded = [file.name[:-4] for file in models if file.name.endswith(".npz")]
         beside = map(str, Path(model).parent.glob("*.npz"))
         raise ModelFileError(f"{error}{did_you_mean(model, [*embedded, *beside])}") from None
 
 
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
-    """Files that the arguments name, see :func:`freqfake.io.find_images`.
+    """Files that the arguments name, see :func:`freqfake.pictures.finding.find_images`.
 
     Where there is none of a name, what may have been meant is told; the name stays, so that its
     row says what is wrong.
     """
-    from ..io import find_images
+    from ..pictures.finding import find_images
 
     paths = list(find_images(arguments, also=also))
     found = set(paths)
@@ -206,7 +206,7 @@ def write_rows(
     They go to ``--out``, or to stdout: in the format that was asked for; without one as a table
     to read on a terminal, and as CSV elsewhere.
     """
-    from ..distribution import cluster
+    from ..batch.parallel import cluster
 
     if args.out is not None:
         check_folder(args.out)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..tables import open_table
+from ..batch.tables import open_table
 from .common import (
     OK,
     SOME_UNREADABLE,
@@ -68,14 +68,14 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
 
 
 def _faces(args: argparse.Namespace) -> int:
-    from ..crops import CROP_COLUMNS, save_faces
+    from ..crops.saving import CROP_COLUMNS, save_faces
 
     options = {**_cut(args), "margin": args.margin, "largest": args.largest}
     return _write_cut(save_faces, options, CROP_COLUMNS, args)
 
 
 def _frames(args: argparse.Namespace) -> int:
-    from ..crops import FRAME_COLUMNS, save_frames
+    from ..crops.saving import FRAME_COLUMNS, save_frames
 
     return _write_cut(save_frames, _cut(args), FRAME_COLUMNS, args)
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..video import VIDEO_ENDINGS
+from ..crops.video import VIDEO_ENDINGS
 from .common import (
     OK,
     Row,
@@ -236,7 +236,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _faceforensics(args: argparse.Namespace) -> int:
-    from ..deep.protocols import evaluate_protocol
+    from ..deep.faceforensics.protocols import evaluate_protocol
 
     _check_start(args)
     table = evaluate_protocol(
@@ -285,7 +285,7 @@ def _network(args: argparse.Namespace) -> Any:
     import torch
 
     from ..deep import DLDFD
-    from ..deep.weights import NETWORKS
+    from ..deep.networks.weights import NETWORKS
 
     torch.manual_seed(args.seed)
     if args.imagenet is not None:

@@ -24,7 +24,7 @@ from .common import (
 from .terminal import on_terminal, shown, write_line, write_table
 
 if TYPE_CHECKING:
-    from ..cards import ModelCard
+    from ..detector.cards import ModelCard
 
 _TRAIN = """
     freqfake train --real photographs/ --fake generated/ --out my.npz
@@ -113,7 +113,7 @@ def add_info(commands: Any) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from ..training import train_detector
+    from ..detector.training import train_detector
 
     check_folder(args.out)
     real, fake = paths_of(args.real), paths_of(args.fake)
@@ -168,7 +168,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _info(args: argparse.Namespace) -> int:
-    from ..persistence import read_manifest
+    from ..model_files.state import read_manifest
 
     if args.json:
         print(json.dumps(read_manifest(args.model), indent=2))

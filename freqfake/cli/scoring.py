@@ -64,8 +64,8 @@ def add_score(commands: Any) -> None:
 
 
 def _features(args: argparse.Namespace) -> int:
-    from ..extraction import feature_row, iter_features
-    from ..features import FEATURE_NAMES
+    from ..batch.extraction import feature_row, iter_features
+    from ..features.asynchrony import FEATURE_NAMES
 
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
         options = {"spectrum": args.spectrum, "dtype": "float32", "max_pixels": args.max_pixels}
@@ -76,7 +76,7 @@ def _features(args: argparse.Namespace) -> int:
 
 
 def _score(args: argparse.Namespace) -> int:
-    from ..results import score_columns
+    from ..detector.results import score_columns
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a picture as a whole has none")

@@ -124,7 +124,7 @@ def write_line(text: str, *marks: tuple[str, str]) -> None:
 class ScreenTable:
     """Rows of scores or features to be read on a terminal, as they come.
 
-    It is written to as :class:`freqfake.tables.TableWriter` is. Each row begins with the verdict
+    It is written to as :class:`freqfake.batch.tables.TableWriter` is. Each row begins with the verdict
     and the numbers; the path, and below it the reason or the error, take the rest of the width.
 
     Parameters
@@ -265,7 +265,7 @@ def _number(name: str, value: float | None) -> str:
     if name == "p_fake" and not 0.005 <= value < 0.995:  # no picture is surely fake or surely not
         return "<0.01" if value < 0.5 else ">0.99"
     if name == "llr":
-        from ..calibration import shown_llr
+        from ..evidence.calibration import shown_llr
 
         value = shown_llr(value)
     if name not in _DECIMALS:

@@ -12,17 +12,19 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ..cards import LIMITS, ModelCard
+from .._files import PathLike
+from ..batch.parallel import Inputs, expand
+from ..crops.faces import crop_face, find_faces
+from ..crops.video import VIDEO_ENDINGS, is_video, read_frames
+from ..detector.cards import LIMITS, ModelCard
+from ..detector.results import SCORE_COLUMNS, ScoreTable
+from ..evidence.metrics import detection_metrics
 from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError, UnreadableImageWarning
-from ..extraction import Inputs, expand
-from ..faces import crop_face, find_faces
-from ..io import MAX_PIXELS, ImageLike, PathLike, read_any
-from ..metrics import detection_metrics
-from ..results import SCORE_COLUMNS, ScoreTable
-from ..video import VIDEO_ENDINGS, is_video, read_frames
+from ..pictures.limits import MAX_PIXELS
+from ..pictures.reading import ImageLike, read_any
 from .device import enough_memory, find_device, precision
+from .networks.weights import NETWORKS, Network, import_keras_weights, load_network, network_name
 from .pictures import as_tensor
-from .weights import NETWORKS, Network, import_keras_weights, load_network, network_name
 
 DEEP_COLUMNS = (*SCORE_COLUMNS[:-1], "n_frames", "n_real", "n_fake", SCORE_COLUMNS[-1])
 N_FRAMES = 20  # of a video, where nobody says how many
@@ -128,10 +130,10 @@ class DeepDetector:
             Frames of a video to look at, evenly spread.
         faces : bool
             Look at the largest face of each picture or frame alone, see
-            :func:`freqfake.faces.find_faces`. Frames without a face are left out. The networks
+            :func:`freqfake.crops.faces.find_faces`. Frames without a face are left out. The networks
             were made for crops of faces.
         margin : float
-            See :func:`freqfake.faces.crop_face`.
+            See :func:`freqfake.crops.faces.crop_face`.
         max_pixels : int
             See :func:`freqfake.read_image`.
         progress : bool
@@ -188,7 +190,7 @@ class DeepDetector:
         Returns
         -------
         dict
-            See :func:`freqfake.metrics.detection_metrics`; called fake is what has a positive
+            See :func:`freqfake.evidence.metrics.detection_metrics`; called fake is what has a positive
             mean logit. An input without a face, or one that cannot be read, is left out.
         """
         tables = [self.score(side, **options) for side in (real, fake)]

@@ -10,9 +10,11 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch.nn import functional
 
+from ..batch.parallel import Inputs, expand, map_pictures
 from ..exceptions import FreqFakeError, TrainingError, UnreadableImageWarning
-from ..extraction import Inputs, expand, map_pictures
-from ..io import MAX_PIXELS, ImageLike, read_any, to_pil
+from ..pictures.arrays import to_pil
+from ..pictures.limits import MAX_PIXELS
+from ..pictures.reading import ImageLike, read_any
 
 Augmentation = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 

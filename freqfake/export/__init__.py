@@ -4,6 +4,6 @@ From decoded pixels to score, likelihood ratio and distance, all in the file: wh
 onnxruntime, and nothing of this package. See :doc:`/onnx`.
 """
 
-from .model import export_onnx
+import lazy_loader
 
-__all__ = ["export_onnx"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .._files import whole_file
+from .._files import PathLike, whole_file
 from .._optional import extra
 from .._version import __version__
-from ..detector import MIN_LLR, Detector
-from ..domain import _COLOUR_MODES, _EQUAL
+from ..detector.detector import MIN_LLR, Detector
+from ..evidence.domain import _COLOUR_MODES, _EQUAL
 from ..exceptions import OperatingPointError
-from ..io import PathLike
-from ..rich import MIN_SIDE
+from ..features.rich import MIN_SIDE
 from .graph import IR_VERSION, OPSET, Graph, Tensor, side
 from .rich import rich_features
 from .spectra import asynchrony_features
@@ -22,7 +21,7 @@ from .verdict import distance_of, llr_of, score_of
 FORMAT_VERSION = 1  # of what is told beside the graph
 
 _RATES = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of false alarms, that are usually asked for
-_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # freqfake.delivery.reencoded
+_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # freqfake.batch.copies.reencoded
 
 
 def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""What :mod:`freqfake.rich` computes, as nodes of a graph: the planes of a kind all at a time."""
+"""What :mod:`freqfake.features.rich` computes, as nodes of a graph: the planes of a kind all at a time."""
 
 import numpy as np
 import scipy.fft
 
-from ..rich import _GRID, _LEVELS, _STEPS, _YCBCR, MIN_SIDE, N_RINGS, _fold_triples
-from ..rings import MAX_SIDE
+from ..features.rich import _GRID, _LEVELS, _STEPS, _YCBCR, MIN_SIDE, N_RINGS, _fold_triples
+from ..features.rings import MAX_SIDE
 from .graph import Tensor, join, side
 from .spectra import ring_parts
 

@@ -1,10 +1,10 @@
-"""What :mod:`freqfake.features` and :mod:`freqfake.rings` compute, as nodes of a graph."""
+"""What :mod:`freqfake.features.asynchrony` and :mod:`freqfake.features.rings` compute, as nodes of a graph."""
 
 import numpy as np
 
-from ..features import _CONSTANT
-from ..rings import _PAIRS
-from ..spectrum import _MIN_RANGE, LOG_OFFSET, PERCENTILES, Spectrum
+from ..features.asynchrony import _CONSTANT
+from ..features.rings import _PAIRS
+from ..features.spectrum import _MIN_RANGE, LOG_OFFSET, PERCENTILES, Spectrum
 from .graph import DOUBLE, Tensor, join, side
 
 _FIRST, _SECOND = (list(side) for side in zip(*_PAIRS, strict=True))

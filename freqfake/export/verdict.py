@@ -3,13 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from ..adaptation import GaussianExpectationAdapter, GaussianExpectationScaler
-from ..calibration import LikelihoodRatioCalibrator
-from ..detector import Detector
-from ..feature_range import _CLIP as _RANGE_CLIP
-from ..feature_range import _N_NEIGHBOURS, ClassDistance, NeighbourDistance
-from ..linear import _CLIP, StandardizedRidgeClassifier
-from ..svm import RBFSVMClassifier
+from ..detector.detector import Detector
+from ..estimators.adaptation import GaussianExpectationAdapter
+from ..estimators.expectations import GaussianExpectationScaler
+from ..estimators.ridge import _CLIP, StandardizedRidgeClassifier
+from ..estimators.svm import RBFSVMClassifier
+from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.distance import _CLIP as _RANGE_CLIP
+from ..evidence.distance import _N_NEIGHBOURS, ClassDistance, NeighbourDistance
 from .graph import Tensor, join
 
 _Array = npt.NDArray[np.float64]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..features import FEATURE_NAMES
-from ..mixture import RealFakeMixture
+from ..estimators.mixture import RealFakeMixture
+from ..features.asynchrony import FEATURE_NAMES
 from ._style import FAKE_COLOUR, NEUTRAL_COLOUR, REAL_COLOUR, new_axes
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from ..calibration import VERBAL_SCALE, posterior, shown_llr, verbal_equivalent
-from ..metrics import cllr, cllr_min, pav_llrs
+from ..evidence.calibration import VERBAL_SCALE, posterior, shown_llr, verbal_equivalent
+from ..evidence.metrics import cllr, cllr_min, pav_llrs
 from ._style import FAKE_COLOUR, NEUTRAL_COLOUR, REAL_COLOUR, new_axes
 
 if TYPE_CHECKING:

@@ -8,14 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix
 
-from ._style import (
-    FAKE_COLOUR,
-    LINE_STYLES,
-    NEUTRAL_COLOUR,
-    PAIR_COLOURS,
-    REAL_COLOUR,
-    new_axes,
-)
+from ._style import FAKE_COLOUR, LINE_STYLES, NEUTRAL_COLOUR, PAIR_COLOURS, REAL_COLOUR, new_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +98,7 @@ def plot_delivery(table: "pd.DataFrame", *, ax: "Axes | None" = None) -> "Axes":
     Parameters
     ----------
     table : DataFrame
-        Of :func:`freqfake.robustness.delivery_table`, or another with the columns ``quality``
+        Of :func:`freqfake.detector.robustness.delivery_table`, or another with the columns ``quality``
         (1 to 100), ``subsampling`` and ``auc``.
     ax : matplotlib Axes, optional
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .._optional import extra
-from .._validation import check_image
-from ..io import ImageLike, load_pixels
-from ..rings import ring_profiles
-from ..spectrum import Spectrum, channel_spectra, full_plane
+from ..features.rings import ring_profiles
+from ..features.spectrum import Spectrum, channel_spectra, full_plane
+from ..pictures.arrays import check_image
+from ..pictures.reading import ImageLike, load_pixels
 from ._style import CHANNEL_COLOURS, CHANNELS, LINE_STYLES, PAIR_COLOURS, PAIRS, new_axes
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def plot_ring_profiles(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
     Parameters
     ----------
     image : array, PIL image or path
-        See :func:`freqfake.rings.ring_profiles`.
+        See :func:`freqfake.features.rings.ring_profiles`.
     ax : matplotlib Axes, optional
 
     Returns
@@ -145,7 +145,7 @@ def plot_ring_agreement(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes"
     Parameters
     ----------
     image : array, PIL image or path
-        See :func:`freqfake.rings.ring_profiles`.
+        See :func:`freqfake.features.rings.ring_profiles`.
     ax : matplotlib Axes, optional
 
     Returns

@@ -4,8 +4,6 @@ A page is one file that loads nothing: the verdict and what it means, the eviden
 what the file claims, and what the method cannot tell.
 """
 
-from .batch import Listed, make_report, write_reports
-from .examination import Examination, Model, examine
-from .page import Report
+import lazy_loader
 
-__all__ = ["Examination", "Listed", "Model", "Report", "examine", "make_report", "write_reports"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

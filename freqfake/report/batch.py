@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..detector import Detector
-from ..extraction import map_pictures
-from ..io import MAX_PIXELS, ImageLike, PathLike, find_images
+from .._files import PathLike
+from ..batch.parallel import map_pictures
+from ..detector.detector import Detector
+from ..pictures.finding import find_images
+from ..pictures.limits import MAX_PIXELS
+from ..pictures.reading import ImageLike
 from . import figures
 from .examination import Examination, Model, asked, look_at
-from .page import (
-    Report,
-    check_replaceable,
-    render,
-    render_index,
-    require_packages,
-    write_page,
-)
+from .page import Report, check_replaceable, render, render_index, require_packages, write_page
 
 INDEX = "index.html"
 _MAX_STEM = 48  # characters of a picture's name in that of its page
@@ -39,7 +35,7 @@ class Listed:
     width, height : int
         In pixels; 0 where nothing was read.
     delivery, format : str
-        See :class:`freqfake.io.ImageFacts`; empty where nothing was read.
+        See :class:`freqfake.pictures.facts.ImageFacts`; empty where nothing was read.
     thumbnail : str
         Small copy of the picture, as a data URL; may be empty.
     """

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..calibration import posterior, verbal_equivalent
-from ..cards import versions
-from ..detector import Detector, load_detector
+from .._files import PathLike
+from .._version import versions
+from ..detector.detector import Detector, load_detector
+from ..evidence.calibration import posterior, verbal_equivalent
 from ..exceptions import FreqFakeError, ImageReadError
-from ..features import FEATURE_NAMES, asynchrony_features
-from ..io import MAX_PIXELS, ImageFacts, ImageLike, PathLike, find_images, read_any
-from ..provenance import Provenance, read_provenance
+from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
+from ..pictures.facts import ImageFacts
+from ..pictures.finding import find_images
+from ..pictures.limits import MAX_PIXELS
+from ..pictures.provenance import Provenance, read_provenance
+from ..pictures.reading import ImageLike, read_any
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..calibration import shown_llr
-from ..detector import Detector
+from ..detector.detector import Detector
+from ..evidence.calibration import shown_llr
 from ..exceptions import ImageValueError
-from ..io import to_pil
+from ..pictures.arrays import to_pil
 from ..plots import (
     plot_contributions,
     plot_features,

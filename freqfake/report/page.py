@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from .._files import whole_file
+from .._files import PathLike, whole_file
 from .._optional import extra
 from .._version import __version__
-from ..calibration import shown_llr
-from ..detector import Detector
+from ..detector.detector import Detector
+from ..evidence.calibration import shown_llr
 from ..exceptions import FreqFakeError
-from ..io import PathLike
 from . import figures
 from .examination import Examination, Model
 from .text import visible

@@ -1,0 +1,1 @@
+"""What the runs share: sets, stored features, treatments, detectors, intervals, tables."""

@@ -1,0 +1,126 @@
+"""Copies of a picture as the web delivers them: enlarged, reduced, compressed.
+
+A detector that was trained on originals alone fails on delivered pictures, and one whose real and
+generated pictures were delivered in different ways learns that difference. Both sides are therefore
+trained on copies that went through the same random deliveries.
+"""
+
+import io
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")  # at Pillow's numbers 0, 1 and 2
+
+_MIN_SIDE = 128  # pixels; copies are not reduced below
+
+
+def delivered_copy(image: "Image.Image", seed: int) -> bytes:
+    """Make a delivered copy of a picture.
+
+    For an even seed, in this order, each with its own chance: the past of a photograph (enlarged
+    up to twice, JPEG, reduced to the old size); a reduction by up to four; JPEG of quality 40 to
+    96 with 4:2:0 or 4:4:4, lossy WebP, or PNG. For an odd one what social media do: a reduction
+    to between 35 and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
+
+    Parameters
+    ----------
+    image : PIL image
+        In mode RGB.
+    seed : int
+        The same picture and seed give the same copy.
+
+    Returns
+    -------
+    bytes
+        Of a picture file.
+    """
+    rng = np.random.default_rng((seed, zlib.crc32(image.tobytes())))
+    side = min(image.size)
+    if seed % 2:
+        factor = np.exp(rng.uniform(np.log(0.35), np.log(0.9)))
+        if side > _MIN_SIDE:
+            image = _scaled(image, max(factor, _MIN_SIDE / side), rng)
+        return as_jpeg(image, int(rng.integers(30, 70)), "4:2:0")
+    if rng.random() < 0.3:
+        image = _with_past(image, rng)
+    if rng.random() < 0.6 and side > _MIN_SIDE:
+        lowest = max(_MIN_SIDE, side / 4)
+        image = _scaled(image, np.exp(rng.uniform(np.log(lowest), np.log(side))) / side, rng)
+    return _encoded(image, rng)
+
+
+def reencoded(image: "Image.Image") -> bytes:
+    """Compress a picture so lightly that nobody sees it: JPEG Q95, 4:4:4."""
+    return as_jpeg(image, 95, "4:4:4")
+
+
+def as_jpeg(image: "Image.Image", quality: int, subsampling: str) -> bytes:
+    r"""Make a JPEG file of a picture.
+
+    Parameters
+    ----------
+    image : PIL image
+        In mode RGB.
+    quality : int
+        1 to 100.
+    subsampling : str
+        One of "4:4:4", "4:2:2" and "4:2:0".
+
+    Returns
+    -------
+    bytes
+        Of the file.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> from freqfake.batch.copies import as_jpeg
+    >>> as_jpeg(Image.new("RGB", (8, 8)), 90, "4:2:0")[:3]
+    b'\xff\xd8\xff'
+    """
+    file = io.BytesIO()
+    code = SUBSAMPLINGS.index(subsampling)
+    image.save(file, "JPEG", quality=quality, subsampling=code)
+    return file.getvalue()
+
+
+def _with_past(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    from PIL import Image
+
+    large = _scaled(image, rng.uniform(1.2, 2.0), rng)
+    data = as_jpeg(large, int(rng.integers(80, 97)), _subsampling(rng))
+    with Image.open(io.BytesIO(data)) as compressed:
+        return compressed.resize(image.size, _filter(rng))
+
+
+def _scaled(image: "Image.Image", factor: float, rng: np.random.Generator) -> "Image.Image":
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, _filter(rng))
+
+
+def _filter(rng: np.random.Generator) -> int:
+    from PIL.Image import Resampling
+
+    choices = (Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS, Resampling.BOX)
+    return choices[rng.integers(len(choices))]
+
+
+def _encoded(image: "Image.Image", rng: np.random.Generator) -> bytes:
+    kind = rng.random()
+    if kind < 0.85:
+        return as_jpeg(image, int(rng.integers(40, 97)), _subsampling(rng))
+    file = io.BytesIO()
+    if kind < 0.93:
+        image.save(file, "WEBP", quality=int(rng.integers(60, 95)))
+    else:
+        image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _subsampling(rng: np.random.Generator) -> str:
+    return "4:2:0" if rng.random() < 0.75 else "4:4:4"

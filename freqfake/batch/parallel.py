@@ -1,0 +1,143 @@
+"""Work on a Dask cluster: the job travels to every worker once, and then only names of pictures."""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import pickle
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+from .._files import PathLike
+from .._optional import extra
+from ..exceptions import ClusterError, FreqFakeError
+from ..pictures.facts import ImageFacts
+from ..pictures.finding import find_images
+from ..pictures.reading import ImageLike, is_pil_image, read_any
+
+
+@contextlib.contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Let joblib work on the Dask cluster of this scheduler; without an address, here.
+
+    Raises
+    ------
+    ClusterError
+        Nobody answers there.
+    MissingExtraError
+        The extra ``dask`` is not installed.
+    """
+    if address is None:
+        yield
+        return
+    with extra("dask", "dask", "distributed"):
+        from distributed import Client
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield
+
+
+def shared(job: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a job that is cheap to send: on a Dask cluster each worker gets the real one once.
+
+    Workers that join later, or come back after they died, get it too. Elsewhere it is `job` itself.
+    """
+    backend, _ = joblib.parallel.get_active_backend()
+    client = getattr(backend, "client", None)
+    if client is None:
+        return job
+    from distributed import WorkerPlugin
+
+    blob = pickle.dumps(job)
+    key = hashlib.sha256(blob).hexdigest()
+
+    class Job(WorkerPlugin):
+        """Unpacks the job on a worker."""
+
+        def setup(self, worker: Any) -> None:
+            from . import parallel  # there: this class travels without its module
+
+            parallel._JOBS[key] = pickle.loads(blob)
+
+    client.register_plugin(Job(), name=f"freqfake-{key}")
+    return _SharedJob(key)
+
+
+class _SharedJob:
+    """Finds the job where it was unpacked, and does it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return _JOBS[self.key](*arguments, **options)
+
+
+_JOBS: dict[str, Callable[..., Any]] = {}  # of a worker process, by key
+_CHUNK = 1000  # pictures at a time where a backend gives no results before all are ready
+Inputs = PathLike | Iterable[ImageLike]
+
+
+def map_pictures(
+    job: Callable[..., Any], inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
+) -> Iterator[Any]:
+    """Results of a job on many pictures, over processes, in the order given.
+
+    Parameters
+    ----------
+    job : callable
+        Called as ``job(path, image, facts)`` with the name of the picture, the picture (or the
+        error of a PIL image that cannot be read), and its facts where they are known already.
+    inputs, n_jobs, progress
+        See :func:`iter_features`.
+    """
+    items = list(expand(inputs))
+    job = joblib.delayed(shared(job))
+    done = _results((job(name, *_opened(image)) for name, image in items), n_jobs)
+    return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
+
+
+def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
+    """Results in the order of the tasks, as they get ready where joblib's backend can do that."""
+    backend, _ = joblib.parallel.get_active_backend()
+    if backend.supports_return_generator:
+        yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+        return
+    while chunk := list(itertools.islice(tasks, _CHUNK)):
+        yield from joblib.Parallel(n_jobs=n_jobs)(chunk)
+
+
+def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str, ImageLike]]:
+    """Name and picture of every input, files and folders looked up.
+
+    `also` names further endings of the files in folders, see :func:`freqfake.pictures.finding.find_images`.
+    """
+    if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
+        raise TypeError(
+            "`inputs` must be a path or a list of pictures; got one picture: use [image]"
+        )
+    if isinstance(inputs, (str, os.PathLike)):
+        inputs = [inputs]
+    for position, item in enumerate(inputs):
+        if isinstance(item, (str, os.PathLike)):
+            for path in find_images(item, also=also):
+                yield path, path
+        else:
+            yield f"<array {position}>", item
+
+
+def _opened(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
+    """Read a PIL image before it goes to another process, where its format would be lost."""
+    if not is_pil_image(image):
+        return image, None
+    try:
+        return read_any(image)
+    except FreqFakeError as error:
+        return error, None

@@ -1,0 +1,1 @@
+"""Faces and frames cut out of pictures and videos."""

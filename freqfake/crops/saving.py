@@ -1,0 +1,265 @@
+"""Pictures cut out of others and out of videos: frames, and faces at their own resolution."""
+
+import functools
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from .._files import PathLike, whole_file
+from ..batch.parallel import map_pictures
+from ..exceptions import FreqFakeError, MissingExtraError
+from ..pictures.arrays import to_pil
+from ..pictures.finding import find_images
+from ..pictures.limits import MAX_PIXELS
+from ..pictures.reading import read_image
+from .faces import MARGIN, crop_box, find_faces
+from .video import VIDEO_ENDINGS, Frame, is_video, read_frames
+
+FRAME_COLUMNS = ("path", "frame", "time", "scene", "file", "error")
+CROP_COLUMNS = (
+    "path", "frame", "time", "face", "left", "top", "right", "bottom", "probability", "file",
+    "error",
+)  # fmt: skip
+_MAX_STEM = 200  # bytes of an input's name in those of its pictures; systems take 255 in all
+_NOT_PORTABLE = re.compile(
+    '[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
+)
+_FRAME_NUMBER = re.compile(r"_\d{6,}$")
+
+Row = dict[str, Any]
+
+
+def save_frames(
+    videos: PathLike | Iterable[PathLike],
+    out: PathLike,
+    *,
+    count: int | None = None,
+    rate: float | None = None,
+    per_scene: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Iterator[list[Row]]:
+    """Write frames of videos as PNG files.
+
+    Parameters
+    ----------
+    videos : path or iterable of paths
+        Files, globs, and folders, which are searched for videos.
+    out : path
+        Folder for the pictures; it is made. They are named after the inputs, with ``_`` for what
+        some file systems do not take, and with numbers. Pictures of an earlier run are replaced,
+        inputs never.
+    count, rate, per_scene, max_pixels
+        See :func:`freqfake.crops.video.read_frames`.
+    n_jobs, progress
+        See :func:`freqfake.iter_features`.
+
+    Yields
+    ------
+    list of dict
+        One row for each frame of a video, with :data:`FRAME_COLUMNS`: ``file`` is the picture
+        that was written. A video that cannot be read gives one row with the ``error``.
+    """
+    choice = {"count": count, "rate": rate, "per_scene": per_scene}
+    return _mapped(_save_frames, _videos(videos), out, choice, max_pixels, n_jobs, progress)
+
+
+def save_faces(
+    inputs: PathLike | Iterable[PathLike],
+    out: PathLike,
+    *,
+    margin: float = MARGIN,
+    largest: bool = False,
+    count: int | None = None,
+    rate: float | None = None,
+    per_scene: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Iterator[list[Row]]:
+    """Write the faces in pictures and videos as PNG files, at the resolution that they have there.
+
+    Parameters
+    ----------
+    inputs : path or iterable of paths
+        Files, globs, and folders, which are searched for pictures and videos.
+    out, count, rate, per_scene, max_pixels, n_jobs, progress
+        See :func:`save_frames`.
+    margin : float
+        See :func:`freqfake.crops.faces.crop_face`.
+    largest : bool
+        Take the largest face of each picture or frame alone.
+
+    Yields
+    ------
+    list of dict
+        One row for each face of an input, with :data:`CROP_COLUMNS`. An input without any face
+        gives one row without a ``file``; one that cannot be read gives one with the ``error``.
+    """
+    choice = {"count": count, "rate": rate, "per_scene": per_scene}
+    found = find_images(inputs, also=VIDEO_ENDINGS)
+    job = functools.partial(_save_faces, margin=margin, largest=largest)
+    return _mapped(job, found, out, choice, max_pixels, n_jobs, progress)
+
+
+def _mapped(
+    job: Any,
+    found: Iterable[str],
+    out: PathLike,
+    choice: dict[str, Any],
+    max_pixels: int,
+    n_jobs: int | None,
+    progress: bool,
+) -> Iterator[list[Row]]:
+    paths = list(found)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise FileExistsError(f"`out` must be a folder; got a file: {os.fspath(out)}")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    names = dict(zip(paths, _unique_names(paths, _names_to_keep(paths, out)), strict=True))
+    task = functools.partial(_done, job, Path(out), names, choice, max_pixels)
+    return map_pictures(task, paths, n_jobs=n_jobs, progress=progress)
+
+
+def _done(
+    job: Any,
+    out: Path,
+    names: dict[str, str],
+    choice: dict[str, Any],
+    max_pixels: int,
+    path: str,
+    image: Any,
+    facts: Any,
+) -> list[Row]:
+    """Rows of one input; or its error, with the rows of the frames before it."""
+    rows: list[Row] = []
+    try:
+        for row in job(path, out / names[path], choice, max_pixels):
+            rows.append({"path": path, **row, "error": ""})
+    except MissingExtraError:
+        raise  # is no fault of this input: the next one would fail in the same way
+    except (FreqFakeError, OSError) as error:
+        rows.append({"path": path, "error": str(error)})
+    return rows
+
+
+def _save_frames(path: str, target: Path, choice: dict[str, Any], max_pixels: int) -> Iterator[Row]:
+    for frame in read_frames(path, **choice, max_pixels=max_pixels):
+        file = target.with_name(f"{target.name}_{frame.index:06d}.png")
+        _save_png(file, frame.pixels)
+        yield {**_about(frame), "scene": frame.scene, "file": str(file)}
+
+
+def _save_faces(
+    path: str,
+    target: Path,
+    choice: dict[str, Any],
+    max_pixels: int,
+    *,
+    margin: float,
+    largest: bool,
+) -> Iterator[Row]:
+    none_yet = True
+    for frame, pixels in _pictures(path, choice, max_pixels):
+        name = target.name if frame is None else f"{target.name}_{frame.index:06d}"
+        for number, face in enumerate(find_faces(pixels)[: 1 if largest else None]):
+            height, width = pixels.shape[:2]
+            left, top, right, bottom = crop_box(face, width, height, margin=margin)
+            file = target.with_name(f"{name}_{number}.png")
+            _save_png(file, pixels[top:bottom, left:right])
+            box = {"left": left, "top": top, "right": right, "bottom": bottom}
+            about = {"face": number, **box, "probability": face.probability}
+            yield {**_about(frame), **about, "file": str(file)}
+            none_yet = False
+    if none_yet:
+        yield {}
+
+
+def _save_png(path: Path, pixels: npt.NDArray[Any]) -> None:
+    if path.is_symlink():  # is not written through: it may lead anywhere
+        path.unlink()
+    with whole_file(path) as file:
+        to_pil(pixels).save(file, "PNG")
+
+
+def _pictures(
+    path: str, choice: dict[str, Any], max_pixels: int
+) -> Iterator[tuple[Frame | None, npt.NDArray[Any]]]:
+    if is_video(path):
+        for frame in read_frames(path, **choice, max_pixels=max_pixels):
+            yield frame, frame.pixels
+    else:
+        yield None, read_image(path, max_pixels=max_pixels)[0]
+
+
+def _about(frame: Frame | None) -> Row:
+    return {} if frame is None else {"frame": frame.index, "time": round(frame.time, 6)}
+
+
+def _videos(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
+    """Videos of folders, and every file that is named itself; an empty folder is told later."""
+    seen = set()
+    for path in [paths] if isinstance(paths, str) or hasattr(paths, "__fspath__") else paths:
+        found = list(find_images(path, also=VIDEO_ENDINGS))
+        for video in [video for video in found if is_video(video)] or [str(path)]:
+            if video not in seen:
+                seen.add(video)
+                yield video
+
+
+def _unique_names(paths: list[str], to_keep: Collection[str] = ()) -> Iterator[str]:
+    """Names of the files without their endings, numbered where there are several of one name.
+
+    No two make files of the same name, whether or not the system tells capitals from small letters,
+    and none makes one that begins like a name `to_keep`.
+    """
+    counts: Counter[str] = Counter()
+    taken, videos, numbered = set(to_keep), set(), set()
+    for path in paths:
+        stem = _portable(Path(path).stem)
+        while True:
+            counts[_folded(stem)] += 1
+            count = counts[_folded(stem)]
+            name = stem if count == 1 else f"{stem}-{count}"
+            key = _folded(name)
+            # "a.mp4" and the picture "a_000001.png" would both make "a_000001_0.png".
+            beside = key in numbered if is_video(path) else _FRAME_NUMBER.sub("", key) in videos
+            if key not in taken and not beside:
+                break
+        taken.add(key)
+        if is_video(path):
+            videos.add(key)
+        else:
+            numbered.add(_FRAME_NUMBER.sub("", key))
+        yield name
+
+
+def _portable(stem: str) -> str:
+    """Make a name that every file system takes, with room for numbers and an ending."""
+    clean = _NOT_PORTABLE.sub("_", stem)
+    return clean.encode()[:_MAX_STEM].decode(errors="ignore") or "picture"
+
+
+def _folded(name: str) -> str:
+    """Make the same of names that some file systems take for the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _names_to_keep(paths: list[str], out: PathLike) -> set[str]:
+    """Beginnings of names that would write over an input, where some are in the folder itself."""
+    folders = {Path(path).parent for path in paths}
+    same = {folder for folder in folders if folder.is_dir() and folder.samefile(out)}
+    inside = {_folded(Path(path).name) for path in paths if Path(path).parent in same}
+    return {
+        name[:position]
+        for name in inside
+        if name.endswith(".png")
+        for position, letter in enumerate(name)
+        if letter == "_"
+    }

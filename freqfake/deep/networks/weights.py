@@ -1,0 +1,220 @@
+"""Files of networks: our own, and the Keras ones that Afchar et al. published.
+
+Both hold arrays; nothing of a file is ever run.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from ..._files import PathLike, whole_file
+from ..._optional import extra
+from ...exceptions import ModelFileError
+from ...model_files.foreign import HEAD, foreign_kind
+from ...model_files.untrusted import open_untrusted, refused_by_name
+from .dldfd import DLDFD
+from .imagenet import MAX_BYTES, Arrays, as_tensors, check_safetensors
+from .mesonet import Meso4, MesoInception4
+
+with extra("deep", "safetensors"):
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save
+
+Network = DLDFD | Meso4 | MesoInception4
+
+NETWORKS: dict[str, type[Network]] = {
+    "dldfd": DLDFD,
+    "meso4": Meso4,
+    "mesoinception4": MesoInception4,
+}
+FORMAT_VERSION = 2
+_FIRST_WITH_DIGEST = 2
+_MAX_VALUES = 1 << 20  # of an array in a Keras file; the published ones have up to 16384
+_MAX_ARRAYS = 100  # of the published ones up to 64
+
+
+def network_name(network: nn.Module) -> str:
+    """Name of a network, a key of :data:`NETWORKS`."""
+    return {cls: name for name, cls in NETWORKS.items()}[type(network)]
+
+
+def save_network(path: PathLike, network: Network, *, info: dict[str, Any] | None = None) -> None:
+    """Write a network to a safetensors file that :func:`load_network` reads.
+
+    Parameters
+    ----------
+    path : str or path-like
+    network : DLDFD, Meso4 or MesoInception4
+    info : dict, optional
+        Plain values to keep with it.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written. It is complete or not there at all.
+    """
+    about = {"network": network_name(network), "config": network.config, "info": info or {}}
+    save_tensors(path, network.state_dict(), about)
+
+
+def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
+    """Read what :func:`save_network` wrote.
+
+    Returns
+    -------
+    network : DLDFD, Meso4 or MesoInception4
+        On the CPU, for evaluation.
+    info : dict
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, or it is damaged, or holds no network of this package.
+    """
+    tensors, about = load_tensors(path)
+    with refused_by_name(path, "network of freqfake"):
+        kind, config = NETWORKS[about["network"]], about["config"]
+        with torch.device("meta"):  # shapes alone: what is stated may be of any size
+            expected = {key: value.shape for key, value in kind(**config).state_dict().items()}
+        if {key: value.shape for key, value in tensors.items()} != expected:
+            raise ModelFileError(f"holds other tensors than a {about['network']} has")
+        network = kind(**config)
+        network.load_state_dict(tensors)
+        return network.eval(), dict(about["info"])
+
+
+def save_tensors(path: PathLike, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    """Write tensors and plain values, all or nothing."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = {"format": FORMAT_VERSION, **about}
+    text = json.dumps({**about, "sha256": _digest(contiguous, about)})
+    with whole_file(path) as file:
+        file.write(save(contiguous, metadata={"freqfake": text}))
+
+
+def load_tensors(path: PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read what :func:`save_tensors` wrote."""
+    with refused_by_name(path, "file of freqfake's networks"):
+        check_safetensors(path)
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {})["freqfake"])
+        if about["format"] > FORMAT_VERSION:
+            raise ModelFileError(
+                f"has model format {about['format']}, this version of freqfake reads up to "
+                f"{FORMAT_VERSION}: upgrade it with pip install -U freqfake"
+            )
+        tensors = load_file(path)
+        digest = about.pop("sha256", None)
+        if digest != _digest(tensors, about) and about["format"] >= _FIRST_WITH_DIGEST:
+            raise ModelFileError("is damaged: its content has not the SHA-256 that it states")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise ModelFileError("holds NaN or infinity")
+        return tensors, about
+
+
+def _digest(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
+    """Read the weights that Afchar et al. published for their networks.
+
+    Parameters
+    ----------
+    path : str or path-like
+        HDF5 file of Keras' ``save_weights``: Meso4_DF.h5, MesoInception_F2F.h5, ...
+
+    Returns
+    -------
+    Meso4 or MesoInception4
+        As the file says; the size of the input too is told from it. The published networks give
+        the probability of real, these the logit of fake: the last layer is turned round.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, or it holds other layers.
+    """
+    with extra("deep", "h5py"):
+        import h5py  # noqa: F401
+    with refused_by_name(path, "file of weights of Meso4 or MesoInception4"):
+        layers = _keras_layers(path)
+        size = 32 * int(np.sqrt(layers["dense"][0]["kernel"].shape[0] // 16))
+        inception = len(layers["conv2d"]) > 4
+        network = MesoInception4(input_size=size) if inception else Meso4(input_size=size)
+        _fill(network, layers)
+    network.eval()
+    return network
+
+
+def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
+    """Arrays of every layer by kind, in the order in which the layers were made."""
+    import h5py
+
+    layers: dict[str, dict[int, Arrays]] = {"conv2d": {}, "batch_normalization": {}, "dense": {}}
+
+    def collect(key: str, value: Any) -> None:
+        *_, layer, kind = key.split("/")
+        family, _, number = layer.rpartition("_")
+        if sum(len(arrays) for of in layers.values() for arrays in of.values()) > _MAX_ARRAYS:
+            raise ModelFileError("holds more arrays than these networks")
+        if isinstance(value, h5py.Dataset) and family in layers:
+            layers[family].setdefault(int(number), {})[kind.split(":")[0]] = _values(value, key)
+
+    with open_untrusted(path, MAX_BYTES) as file:
+        head = file.read(HEAD)
+        if not head.startswith(b"\x89HDF"):
+            raise ModelFileError(f"is {foreign_kind(head) or 'no HDF5 file'}")
+        with h5py.File(file, "r") as weights:
+            weights.visititems(lambda key, value: collect(f"/{key}", value))
+    return {family: [of[n] for n in sorted(of)] for family, of in layers.items()}
+
+
+def _values(dataset: Any, key: str) -> npt.NDArray[np.float32]:
+    """Read an array, if it lies in this very file, and is no larger than one of these networks."""
+    if dataset.size > _MAX_VALUES or dataset.external or dataset.is_virtual:
+        raise ModelFileError(f"holds {dataset.size} values in {key}: not these networks")
+    if dataset.dtype.kind != "f":
+        raise ModelFileError(f"holds {dataset.dtype} in {key}, not fractions")
+    values = np.asarray(dataset[()], np.float32)
+    if not np.isfinite(values).all():
+        raise ModelFileError(f"holds NaN or infinity in {key}")
+    return values
+
+
+def _fill(network: Meso4 | MesoInception4, layers: dict[str, list[Arrays]]) -> None:
+    """Put the arrays of Keras' layers into those of a network, kind by kind in their order."""
+    for kind, family in ((nn.Conv2d, "conv2d"), (nn.BatchNorm2d, "batch_normalization")):
+        own = [layer for layer in network.modules() if isinstance(layer, kind)]
+        for layer, arrays in zip(own, layers[family], strict=True):
+            state = _convolution(arrays) if kind is nn.Conv2d else _batch_norm(arrays)
+            layer.load_state_dict(as_tensors(state), strict=kind is nn.Conv2d)
+    hidden, last = layers["dense"]
+    side = network.input_size // 32
+    kernel = hidden["kernel"].reshape(side, side, 16, -1).transpose(3, 2, 0, 1)  # h, w, maps first
+    hidden = {"weight": kernel.reshape(len(hidden["bias"]), -1), "bias": hidden["bias"]}
+    network.dense1.load_state_dict(as_tensors(hidden))
+    network.dense2.load_state_dict(as_tensors({"weight": -last["kernel"].T, "bias": -last["bias"]}))
+
+
+def _convolution(arrays: Arrays) -> Arrays:
+    return {"weight": arrays["kernel"].transpose(3, 2, 0, 1), "bias": arrays["bias"]}
+
+
+def _batch_norm(arrays: Arrays) -> Arrays:
+    return {
+        "weight": arrays["gamma"],
+        "bias": arrays["beta"],
+        "running_mean": arrays["moving_mean"],
+        "running_var": arrays["moving_variance"],
+    }

@@ -1,0 +1,229 @@
+"""Model cards: what a detector was trained on, what it can speak about, how good it was."""
+
+import hashlib
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .._version import versions
+from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.domain import TrainingDomain
+from ..evidence.metrics import cllr, cllr_min, detection_metrics
+from ..pictures.facts import ImageFacts
+
+Rows = tuple[tuple[str, str], ...]
+
+LIMITS = (
+    "Generators other than those it was trained on may leave other traces, or none.",
+    "The verdict real means like the known photographs, unlike the known generators; it is no "
+    "proof.",
+    "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
+    "Processing after the picture was made (noise, blur, enlarging, strong compression) hides "
+    "traces; most such pictures come out inconclusive.",
+)
+SIX_LIMITS = (
+    "The six features work on full-size originals that were stored without loss. Much of what "
+    "they sense is whether a picture ever was a 4:2:0 JPEG: a photograph that never was can be "
+    "accused, a generated picture that was can be cleared.",
+)
+_CELL = 'style="text-align: left; font-weight: normal; padding-right: 1.5em"'
+_HEADING = 'style="text-align: left; padding-top: 0.8em"'
+_FEATURES = {
+    "rich": "rich features: rings, noise residuals, block transforms",
+    "asynchrony": "the six asynchrony features (Le & Woo 2021)",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Model card of a detector, from what the detector itself holds.
+
+    It shows itself in a notebook; ``str(card)`` is Markdown.
+
+    Attributes
+    ----------
+    title : str
+    sections : tuple of (str, tuple of (str, str))
+        Headings, and under each what is told, and how it is.
+    limits : tuple of str
+        What it cannot tell.
+
+    Examples
+    --------
+    >>> import freqfake
+    >>> card = freqfake.load_detector("lewoo").card()
+    >>> dict(card.sections)["Valid for"][0]
+    ('codings', 'lossless')
+    """
+
+    title: str
+    sections: tuple[tuple[str, Rows], ...]
+    limits: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"# {self.title}"]
+        for heading, rows in self.sections:
+            lines += ["", f"## {heading}", "", "| | |", "|---|---|"]
+            lines += [f"| {name} | {value} |" for name, value in rows]
+        lines += ["", "## What it cannot tell", "", *(f"- {limit}" for limit in self.limits)]
+        return "\n".join(lines) + "\n"
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for heading, told in self.sections:
+            rows.append(f'<tr><th scope="rowgroup" colspan="2" {_HEADING}>{heading}</th></tr>')
+            rows += [
+                f'<tr><th scope="row" {_CELL}>{html.escape(name)}</th>'
+                f"<td {_CELL}>{html.escape(value)}</td></tr>"
+                for name, value in told
+            ]
+        limits = "".join(f"<li>{html.escape(limit)}</li>" for limit in self.limits)
+        return (
+            f'<div class="freqfake-card"><strong>{html.escape(self.title)}</strong>'
+            f"<table>{''.join(rows)}</table><strong>What it cannot tell</strong>"
+            f"<ul>{limits}</ul></div>"
+        )
+
+
+class Described(Protocol):
+    """What a card tells about: a :class:`freqfake.Detector`."""
+
+    classifier: Any
+    calibrator: LikelihoodRatioCalibrator
+    domain: TrainingDomain
+    held_out: list[npt.NDArray[np.float64]]
+    features: Any
+    spectrum: Any
+    max_fpr: float | None
+    training_hashes: list[npt.NDArray[np.uint8]]
+    info: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """What it is, in 64 hexadecimal digits."""
+
+    def threshold(self) -> float:
+        """Score that a picture called fake exceeds."""
+
+
+def file_hashes(facts: Sequence[ImageFacts]) -> npt.NDArray[np.uint8]:
+    """SHA-256 of the files of pictures, sorted, one a row of 32 bytes; some have no file."""
+    digests = sorted(bytes.fromhex(fact.sha256) for fact in facts if fact.sha256)
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+
+
+def training_info(
+    hashes: Sequence[npt.NDArray[np.uint8]],
+    held_out: Sequence[npt.NDArray[np.float64]],
+    calibrator: LikelihoodRatioCalibrator,
+) -> dict[str, dict[str, Any]]:
+    """Say in plain values what a detector is trained with and on, and how good it is.
+
+    Returns
+    -------
+    dict
+        ``versions``, see :func:`versions`; ``training_data``, for ``real`` and ``fake`` the number
+        of ``files`` whose SHA-256 is known and the ``sha256`` of these in their order, empty where
+        there are none; ``metrics``, see :func:`held_out_metrics`.
+    """
+    data = {
+        side: {"files": len(rows), "sha256": _digest_of(rows)}
+        for side, rows in zip(("real", "fake"), hashes, strict=True)
+    }
+    metrics = held_out_metrics(held_out, calibrator)
+    return {"versions": versions(), "training_data": data, "metrics": metrics}
+
+
+def _digest_of(rows: npt.NDArray[np.uint8]) -> str:
+    return hashlib.sha256(rows.data).hexdigest() if len(rows) else ""
+
+
+def held_out_metrics(
+    held_out: Sequence[npt.NDArray[np.float64]], calibrator: LikelihoodRatioCalibrator
+) -> dict[str, float]:
+    """Figures of merit from the held-out scores of real and of generated pictures.
+
+    Returns
+    -------
+    dict
+        Those of :func:`freqfake.evidence.metrics.detection_metrics`, ``cllr`` and ``cllr_min``.
+    """
+    scores = np.concatenate(held_out)
+    y = np.repeat([0, 1], [len(side) for side in held_out])
+    ratios = {"cllr": cllr(y, calibrator.predict(scores)), "cllr_min": cllr_min(y, scores)}
+    return {**detection_metrics(y, scores), **ratios}
+
+
+def model_card(detector: Described) -> ModelCard:
+    """Make the card of a detector, see :meth:`freqfake.Detector.card`."""
+    name = str(detector.info.get("name", "a detector"))
+    return ModelCard(
+        title=f"Model card: {name}",
+        sections=(
+            ("Model", _model(detector)),
+            ("Valid for", _valid_for(detector)),
+            ("Measured on pictures held out in the training", _measured(detector)),
+            ("From a score to a verdict", _verdicts(detector)),
+        ),
+        limits=(SIX_LIMITS if detector.features == "asynchrony" else ()) + LIMITS,
+    )
+
+
+def _model(detector: Described) -> Rows:
+    info, n_real, n_fake = detector.info, *map(len, detector.held_out)
+    rows = [
+        ("features", _FEATURES[detector.features]),
+        ("classifier", type(detector.classifier).__name__),
+        ("trained on", f"{n_real} real and {n_fake} generated pictures"),
+    ]
+    if detector.features == "asynchrony":
+        rows.insert(1, ("spectrum", detector.spectrum))
+    if "adapted_to" in info:
+        rows.append(("adapted to", f"{info['adapted_to']} pictures without labels"))
+    files = sum(map(len, detector.training_hashes))
+    rows.append(("training files known", f"{files} of {n_real + n_fake}, by their SHA-256"))
+    made = ", ".join(f"{name} {number}" for name, number in info.get("versions", {}).items())
+    rows += [("made with", made or "not known"), ("SHA-256", detector.sha256)]
+    return (*rows, ("note", info["note"])) if "note" in info else tuple(rows)
+
+
+def _valid_for(detector: Described) -> Rows:
+    domain = detector.domain
+    codings = [coding for coding in domain.deliveries_ if coding != "pixels"]
+    low, high = domain.side_limits()
+    return (
+        ("codings", ", ".join(codings) or "pixels without a file"),
+        ("sides", f"{low} to {high} pixels"),
+        ("pixels", "colour, one frame, opaque"),
+        ("anything else", "inconclusive, with the reason"),
+    )
+
+
+def _measured(detector: Described) -> Rows:
+    found = held_out_metrics(detector.held_out, detector.calibrator)
+    rows = [
+        ("area under the ROC curve", f"{found['auc']:.3f}"),
+        ("equal error rate", f"{found['eer']:.3f}"),
+        ("cost of the likelihood ratios, Cllr", f"{found['cllr']:.3f} (0 perfect, 1 useless)"),
+    ]
+    if "adapted_to" in detector.info:
+        rows.append(("after the adaptation", "not known: there are no labels to measure with"))
+    return tuple(rows)
+
+
+def _verdicts(detector: Described) -> Rows:
+    calibrator, rate = detector.calibrator, "not set (max_fpr)"
+    if detector.max_fpr is not None:
+        rate = f"{detector.max_fpr:.2%}: fake only beyond the score {detector.threshold():.2f}"
+    return (
+        ("fake, real", "from a likelihood ratio of 10, or 1/10, on; inconclusive between"),
+        (
+            "ratios that it can support",
+            f"10^{calibrator.lower_bound_:.2f} to 10^{calibrator.upper_bound_:.2f}",
+        ),
+        ("false alarms surely under", rate),
+    )

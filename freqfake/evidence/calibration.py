@@ -1,0 +1,223 @@
+"""From a score to a likelihood ratio, and to a threshold that holds what it promises.
+
+A score is not evidence until it is calibrated: how much more probable is it if the picture was
+generated than if it is real? Likelihood ratios are given as logarithms to base 10, positive for
+fake.
+"""
+
+import math
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit
+from scipy.stats import beta
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+
+from ..exceptions import OperatingPointError
+
+CONFIDENCE = 0.95  # of the upper bound of a false-alarm rate, one-sided
+# ENFSI guideline for evaluative reporting in forensic science (2015), from log10 LR on
+VERBAL_SCALE = (
+    (6.0, "extremely strong support"),
+    (4.0, "very strong support"),
+    (3.0, "strong support"),
+    (2.0, "moderately strong support"),
+    (1.0, "moderate support"),
+    (np.log10(2.0), "weak support"),
+)
+
+_LN10 = np.log(10)
+_STEP = 0.01  # of the bounds, in log10
+
+
+class LikelihoodRatioCalibrator(BaseEstimator):
+    """Logistic calibration of scores, bounded by what the data support.
+
+    Attributes
+    ----------
+    slope_ : float
+        log10 LR for each unit of the score, not negative. At the score 0 the LR is 1.
+    lower_bound_, upper_bound_ : float
+        Empirical bounds of the log10 LR, see :func:`empirical_bounds`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.evidence.calibration import LikelihoodRatioCalibrator
+    >>> y = np.repeat([0, 1], 500)
+    >>> scores = np.random.default_rng(0).normal(2.0 * y - 1)
+    >>> calibrator = LikelihoodRatioCalibrator().fit(scores, y)
+    >>> calibrator.predict([-100.0, 0.0, 1.0, 100.0]).round(1)
+    array([-1.7,  0. ,  0.9,  1.5])
+    """
+
+    def fit(self, scores: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Fit to scores of pictures that the classifier was not fitted to.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_pictures,)
+        y : array-like of shape (n_pictures,)
+            1 for fake, 0 for real. Their shares do not matter.
+        """
+        scores, y = np.asarray(scores, float), np.asarray(y)
+        regression = LogisticRegression(fit_intercept=False, class_weight="balanced")
+        regression.fit(scores.reshape(-1, 1), y)
+        # A classifier that is worse than none has nothing to say; it is not to be turned round.
+        self.slope_ = float(max(regression.coef_[0, 0], 0) / _LN10)
+        self.lower_bound_, self.upper_bound_ = empirical_bounds(self.slope_ * scores, y)
+        return self
+
+    def predict(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Bounded log10 likelihood ratios of scores."""
+        llrs = self.slope_ * np.asarray(scores, float)
+        return np.asarray(np.clip(llrs, self.lower_bound_, self.upper_bound_))
+
+
+def empirical_bounds(llrs: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
+    r"""Empirical lower and upper bound of likelihood ratios (ELUB).
+
+    Beyond them a system is a guess: with one more misleading picture on either side, it would
+    be better to always say LR = 1. For a threshold :math:`t` the expected cost of the system,
+    :math:`P(LR \le t | fake) + t P(LR > t | real)`, is compared with that of saying 1,
+    :math:`\min(1, t)` (the normalised Bayes error rate of [1]_).
+
+    Parameters
+    ----------
+    llrs : array-like of shape (n_pictures,)
+        log10 likelihood ratios.
+    y : array-like of shape (n_pictures,)
+        1 for fake, 0 for real.
+
+    Returns
+    -------
+    tuple of float
+        At most 0 and at least 0.
+
+    References
+    ----------
+    .. [1] P. Vergeer et al., "Numerical likelihood ratios outputted by LR systems are often
+       based on extrapolation: when to stop extrapolating?", Science & Justice 56 (2016).
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import empirical_bounds
+    >>> low, high = empirical_bounds([-5.0] * 99 + [5.0] * 99, [0] * 99 + [1] * 99)
+    >>> round(low, 2), round(high, 2)
+    (-1.99, 1.99)
+    """
+    llrs, y = np.asarray(llrs, float), np.asarray(y)
+    fake, real = np.sort(llrs[y == 1]), np.sort(llrs[y == 0])
+    low = -np.log10(len(fake) + 1)
+    high = np.log10(len(real) + 1)
+    below = _supported(-np.arange(0, -low + _STEP, _STEP), fake, real)
+    above = _supported(np.arange(0, high + _STEP, _STEP), fake, real)
+    return max(below, low, min(0.0, llrs.min())), min(above, high, max(0.0, llrs.max()))
+
+
+def _supported(
+    thresholds: npt.NDArray[np.float64],
+    fake: npt.NDArray[np.float64],
+    real: npt.NDArray[np.float64],
+) -> float:
+    """Last threshold, starting from 0, up to which the system is worth its cost."""
+    missed = (np.searchsorted(fake, thresholds, side="right") + 1) / (len(fake) + 1)
+    accused = (len(real) - np.searchsorted(real, thresholds, side="right") + 1) / (len(real) + 1)
+    odds = 10**thresholds
+    too_dear = missed + odds * accused > np.minimum(1, odds)
+    if not too_dear.any():
+        return float(thresholds[-1])
+    return float(thresholds[max(int(np.argmax(too_dear)) - 1, 0)])
+
+
+def posterior(llr: npt.ArrayLike, prior: float = 0.5) -> npt.NDArray[np.float64]:
+    """Probability of fake from a log10 likelihood ratio and a prior probability.
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import posterior
+    >>> float(posterior(1.0).round(3)), float(posterior(1.0, prior=0.01).round(3))
+    (0.909, 0.092)
+    """
+    return np.asarray(expit(_LN10 * np.asarray(llr, float) + logit(prior)))
+
+
+def verbal_equivalent(llr: float) -> str:
+    """Say a log10 likelihood ratio in the words of the ENFSI guideline (2015).
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import verbal_equivalent
+    >>> verbal_equivalent(2.3)
+    'moderately strong support for a generated picture'
+    >>> verbal_equivalent(-0.1)
+    'no support for either side'
+    """
+    for limit, words in VERBAL_SCALE:
+        if abs(llr) >= limit:
+            return f"{words} for a {'generated' if llr > 0 else 'real'} picture"
+    return "no support for either side"
+
+
+def shown_llr(llr: float) -> float:
+    """Round a log10 likelihood ratio to one decimal, but never to another step of the scale.
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import shown_llr
+    >>> shown_llr(1.31), shown_llr(-0.786), shown_llr(0.997)
+    (1.3, -0.8, 0.9)
+    """
+    rounded = round(float(llr), 1)
+    if verbal_equivalent(rounded) != verbal_equivalent(llr):
+        rounded = math.trunc(llr * 10) / 10
+    return rounded + 0.0  # never -0.0
+
+
+def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
+    """Smallest threshold whose false-alarm rate surely stays under a limit.
+
+    Parameters
+    ----------
+    real_scores : array-like of shape (n_real,)
+        Scores of real pictures that the classifier was not fitted to, one for each independent
+        picture.
+    max_fpr : float
+        Largest rate of real pictures called fake, in (0, 1).
+
+    Returns
+    -------
+    float
+        Pictures with a score above it are called fake. The one-sided 95 % Clopper-Pearson bound
+        of the rate of real pictures above it is at most `max_fpr`.
+
+    Raises
+    ------
+    OperatingPointError
+        There are too few real pictures to support such a rate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.evidence.calibration import false_alarm_threshold
+    >>> false_alarm_threshold(np.arange(1000.0), 0.01)
+    995.0
+    """
+    if not 0 < max_fpr < 1:
+        raise ValueError(f"`max_fpr` must lie between 0 and 1; got {max_fpr}")
+    ordered = np.sort(np.asarray(real_scores, float))[::-1]
+    n_real = len(ordered)
+    # Clopper-Pearson: the bound of k alarms among n is a quantile of the beta distribution. More
+    # alarms than the rate itself allows need not be tried.
+    n_alarms = np.arange(min(int(max_fpr * n_real) + 1, n_real))
+    bounds = beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms)
+    n_allowed = int(np.searchsorted(bounds, max_fpr, side="right"))
+    if n_allowed == 0:
+        best = bounds[0] if n_real else 1.0
+        raise OperatingPointError(
+            f"{n_real} held-out real pictures support a false-alarm rate of {best:.3g} at best; "
+            f"asked for {max_fpr:g}"
+        )
+    return float(ordered[n_allowed - 1])

@@ -1,0 +1,169 @@
+"""What a model has seen, and so what it can speak about."""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+
+from ..features.asynchrony import FEATURE_NAMES
+from ..pictures.facts import ImageFacts
+from .distance import ClassDistance, NeighbourDistance
+
+SUBSAMPLED = frozenset({"JPEG 4:2:0", "JPEG 4:2:2"})
+
+_SIZE_SLACK = 1.25  # how much smaller or larger than the training pictures still counts
+_EQUAL = 1e-4  # asynchrony features below which the channels differ by rounding only
+_COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
+_MODE_WORDS = {
+    "1": "black and white",
+    "L": "greyscale",
+    "LA": "greyscale",
+    "P": "palette of at most 256 colours",
+    "PA": "palette of at most 256 colours",
+}
+
+
+class TrainingDomain(BaseEstimator):
+    """The pictures that a model was trained on: delivery, size, features.
+
+    Attributes
+    ----------
+    deliveries_ : tuple of str
+        How they were coded, see :class:`freqfake.pictures.facts.ImageFacts`.
+    min_side_, max_side_ : int
+        Shortest and longest side of any of them, in pixels.
+    range_ : ClassDistance or NeighbourDistance
+        Where their features lie; the first for the six features.
+    """
+
+    def fit(
+        self,
+        X: npt.NDArray[Any],
+        y: npt.NDArray[np.int64],
+        facts: Sequence[ImageFacts],
+        groups: npt.NDArray[Any] | None = None,
+        weights: npt.NDArray[Any] | None = None,
+    ) -> Self:
+        """Learn from the training pictures.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_pictures, n_features)
+        y : ndarray of shape (n_pictures,)
+            1 for fake, 0 for real.
+        facts : sequence of ImageFacts
+        groups : ndarray of shape (n_pictures,), optional
+            Equal for copies of the same picture.
+        weights : ndarray of shape (n_pictures,), optional
+        """
+        self.deliveries_ = tuple(sorted({fact.delivery for fact in facts}))
+        self.min_side_, self.max_side_ = _side_range(facts)
+        kind = ClassDistance if X.shape[1] == len(FEATURE_NAMES) else NeighbourDistance
+        self.range_ = kind().fit(
+            X,
+            y,
+            np.arange(len(X)) if groups is None else groups,
+            np.ones(len(X)) if weights is None else weights,
+        )
+        return self
+
+    def moved_to(self, facts: Sequence[ImageFacts], *, keep_sizes: bool) -> Self:
+        """Make a copy for unlabelled pictures of other sizes and deliveries.
+
+        A model of the six features does not take in JPEGs with chroma subsampling: without
+        labels nobody knows whether anything is left there to tell real from fake.
+
+        Parameters
+        ----------
+        facts : sequence of ImageFacts
+            Of the unlabelled pictures.
+        keep_sizes : bool
+            Whether the model still speaks about pictures of the sizes it spoke about before.
+        """
+        moved = copy.copy(self)
+        deliveries = {fact.delivery for fact in facts}
+        if isinstance(self.range_, ClassDistance):
+            deliveries -= SUBSAMPLED
+        moved.deliveries_ = tuple(sorted({*self.deliveries_, *deliveries}))
+        low, high = _side_range(facts)
+        moved.min_side_ = min(low, self.min_side_) if keep_sizes else low
+        moved.max_side_ = max(high, self.max_side_) if keep_sizes else high
+        return moved
+
+    def side_limits(self) -> tuple[int, int]:
+        """Shortest and longest side that the model speaks about, in pixels."""
+        return math.ceil(self.min_side_ / _SIZE_SLACK), math.floor(self.max_side_ * _SIZE_SLACK)
+
+    def objections(self, features: npt.NDArray[Any], facts: ImageFacts) -> list[str]:
+        """Why the model cannot speak about a picture; empty if it can.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n_features,)
+            As the classifier gets them, after adaptation.
+        facts : ImageFacts
+        """
+        reasons = [
+            _about_pixels(facts, features),
+            self._about_delivery(facts, len(features)),
+            self._about_size(facts),
+        ]
+        if not any(reasons):
+            reasons.append(self._about_features(features))
+        return [reason for reason in reasons if reason]
+
+    def _about_delivery(self, facts: ImageFacts, n_features: int) -> str:
+        if facts.delivery == "pixels" or facts.delivery in self.deliveries_:
+            return ""
+        if facts.delivery in SUBSAMPLED and n_features == len(FEATURE_NAMES):
+            return f"{facts.delivery}: chroma subsampling removes what the six features read"
+        known = ", ".join(delivery for delivery in self.deliveries_ if delivery != "pixels")
+        return f"{facts.delivery}: the model was trained on {known} only"
+
+    def _about_size(self, facts: ImageFacts) -> str:
+        low, high = self.side_limits()
+        if low <= min(facts.width, facts.height) and max(facts.width, facts.height) <= high:
+            return ""
+        trained = (
+            f"{self.min_side_} to {self.max_side_}"
+            if self.min_side_ < self.max_side_
+            else f"{self.min_side_}"
+        )
+        return (
+            f"{facts.width} x {facts.height} pixels: the model was trained on sides of "
+            f"{trained}, and the features change with the size"
+        )
+
+    def _about_features(self, features: npt.NDArray[Any]) -> str:
+        distance = self.range_.distance(features)
+        if distance <= self.range_.limit_:
+            return ""
+        words = (
+            f"unlike the training pictures: feature distance {distance:.1f} "
+            f"(up to {self.range_.limit_:.1f} is usual)"
+        )
+        if isinstance(self.range_, ClassDistance):
+            words += f", most of all in {FEATURE_NAMES[self.range_.farthest_feature(features)]}"
+        return words
+
+
+def _about_pixels(facts: ImageFacts, features: npt.NDArray[Any]) -> str:
+    if facts.mode not in _COLOUR_MODES:
+        words = _MODE_WORDS.get(facts.mode, f"{facts.mode} pixels")
+        return f"{words}: not the colours that the model knows"
+    if len(features) == len(FEATURE_NAMES) and np.abs(features).max() < _EQUAL:
+        return "equal colour channels: there is nothing to compare"
+    if facts.animated:
+        return "several frames: only the first was read"
+    if facts.transparent:
+        return "transparent parts: what was read is not what is seen"
+    return ""
+
+
+def _side_range(facts: Sequence[ImageFacts]) -> tuple[int, int]:
+    sides = [side for fact in facts for side in (fact.width, fact.height)]
+    return min(sides), max(sides)

@@ -1,0 +1,1 @@
+from .model import export_onnx as export_onnx

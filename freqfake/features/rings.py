@@ -1,0 +1,146 @@
+"""Ring by ring of radial frequency: power of the channels, and how far they agree."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from ..exceptions import ImageValueError
+from ..pictures.arrays import check_image
+from ..pictures.reading import ImageLike, load_pixels
+from .spectrum import column_weights
+
+MAX_SIDE = 512  # pixels that are read
+
+_MIN_SIDE = 8  # pixels; fewer have no rings to speak of
+_PAIRS = tuple(combinations(range(3), 2))  # (R, G), (R, B), (G, B)
+_Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RingProfiles:
+    """Averages over rings of radial frequency, for the channels R, G, B.
+
+    Attributes
+    ----------
+    freqs : ndarray of shape (n_rings,)
+        Middle of each ring, in cycles per pixel, up to 0.5.
+    power : ndarray of shape (3, n_rings)
+        Mean squared modulus of each channel's windowed transform (pixels 0 to 255).
+    coherence : ndarray of shape (3, n_rings)
+        Of the pairs (R, G), (R, B), (G, B): correlation of the complex spectra, which sees
+        phase too, -1 to 1.
+    correlation : ndarray of shape (3, n_rings)
+        Of the same pairs: Pearson correlation of the log-magnitudes, -1 to 1.
+    """
+
+    freqs: _Array
+    power: _Array
+    coherence: _Array
+    correlation: _Array
+
+
+def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
+    """Power and agreement of the colour channels over radial frequency.
+
+    Parameters
+    ----------
+    image : array, PIL image or path
+        See :func:`freqfake.asynchrony_features`. At least 8 pixels a side; of larger pictures
+        the middle 512 x 512 pixels are read, as by :func:`freqfake.rich_features`.
+    n_rings : int
+        Rings of equal width from 0 to 0.5 cycles per pixel; fewer in a small picture, so that
+        none is empty.
+
+    Returns
+    -------
+    RingProfiles
+
+    Raises
+    ------
+    ImageReadError, ImageValueError
+        The picture cannot be read, the array is no picture, or it is too small.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.features.rings import ring_profiles
+    >>> grey = np.random.default_rng(0).random((64, 64))
+    >>> profiles = ring_profiles(grey, n_rings=8)
+    >>> profiles.power.shape, profiles.coherence.round(3).min()
+    ((3, 8), np.float64(1.0))
+    """
+    if n_rings < 1:
+        raise ValueError(f"`n_rings` must be at least 1; got {n_rings}")
+    pixels = cut_middle(check_image(load_pixels(image), dtype=np.float64))
+    side = min(pixels.shape[:2])
+    if side < _MIN_SIDE:
+        raise ImageValueError(
+            f"rings need at least {_MIN_SIDE} x {_MIN_SIDE} pixels; "
+            f"got {pixels.shape[1]} x {pixels.shape[0]}"
+        )
+    n_rings = min(n_rings, side // 2)
+    colours = np.ascontiguousarray(np.moveaxis(pixels * 255, -1, 0))
+    power, coherence, correlation = ring_statistics(colours, n_rings)
+    freqs = (np.arange(n_rings) + 0.5) / (2 * n_rings)
+    return RingProfiles(freqs, power[:, :n_rings], coherence[:, :n_rings], correlation[:, :n_rings])
+
+
+def cut_middle(pixels: _Array) -> _Array:
+    """Cut out the middle 512 x 512 pixels, on the 8 x 8 grid of JPEG."""
+    top, left = (max(0, (side - MAX_SIDE) // 2) // 8 * 8 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + MAX_SIDE, left : left + MAX_SIDE])
+
+
+def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Array]:
+    """Power, coherence and correlation of log-magnitudes, the corners beyond 0.5 as a last ring.
+
+    Parameters
+    ----------
+    colours : ndarray of shape (3, n_rows, n_cols)
+    n_rings : int
+
+    Returns
+    -------
+    tuple of three ndarrays of shape (3, n_rings + 1)
+    """
+    _, height, width = colours.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    spectra = scipy.fft.rfft2((colours - colours.mean(axis=(1, 2), keepdims=True)) * window)
+    spectra = spectra.reshape(3, -1)
+    index, weights = _ring_index(height, width, n_rings)
+    counts = np.bincount(index, weights, n_rings + 1)
+
+    def ring_mean(values: _Array) -> _Array:
+        return np.asarray(np.bincount(index, weights * values, n_rings + 1) / counts)
+
+    squares = np.square(spectra.real) + np.square(spectra.imag)
+    power = np.array([ring_mean(square) for square in squares])
+    logs = np.log(squares + 1e-6) / 2
+    logs -= logs.mean(axis=1, keepdims=True)  # or little would be left of the squares' differences
+    means = [ring_mean(log) for log in logs]
+    variances = [
+        np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
+        for log, mean in zip(logs, means, strict=True)
+    ]
+    coherence, correlation = [], []
+    for a, b in _PAIRS:
+        cross = spectra[a].real * spectra[b].real + spectra[a].imag * spectra[b].imag
+        coherence.append(ring_mean(cross) / np.sqrt(power[a] * power[b] + 1e-9))
+        covariance = ring_mean(logs[a] * logs[b]) - means[a] * means[b]
+        correlation.append(covariance / np.sqrt(variances[a] * variances[b]))
+    return power, np.array(coherence), np.array(correlation)
+
+
+@lru_cache(16)  # pictures come in any size
+def _ring_index(height: int, width: int, n_rings: int) -> tuple[_Array, _Array]:
+    """Ring of every bin of the half plane, and how often the bin counts."""
+    radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
+    # What lies on an edge is in the outer ring, however the square root was rounded.
+    index = np.minimum((radius / 0.5 * n_rings + 1e-9).astype(np.intp), n_rings)
+    weights = np.broadcast_to(column_weights(width), index.shape)
+    return index.ravel(), weights.ravel()

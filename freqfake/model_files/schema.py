@@ -1,0 +1,174 @@
+"""What a model file may hold: a closed list of classes, their members, of what kind and shape."""
+
+import math
+import types
+from typing import Any, get_args
+
+import numpy as np
+
+from ..estimators.adaptation import GaussianExpectationAdapter
+from ..estimators.expectations import Expectations, GaussianExpectationScaler
+from ..estimators.mixture import RealFakeMixture
+from ..estimators.ridge import StandardizedRidgeClassifier
+from ..estimators.svm import RBFSVMClassifier
+from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.distance import ClassDistance, NeighbourDistance
+from ..evidence.domain import TrainingDomain
+from ..features.spectrum import Spectrum
+
+# A tuple is an array: its lengths, letters for those that are the same wherever they stand in an
+# object, None for any. A list has these items, `list[...]` any number of such, a set is what there
+# is to choose from.
+_N = {"n_features_in_": int}
+MEMBERS: dict[type, dict[str, Any]] = {
+    ClassDistance: {"means_": (2, "n"), "precisions_": (2, "n", "n"), "limit_": float},
+    GaussianExpectationAdapter: {
+        "estimator": RBFSVMClassifier | None,
+        "expectations": {*get_args(Expectations)},
+        "start": {"source", "random"},
+        "random_state": int | None,
+        "estimator_": RBFSVMClassifier,
+        "source_scaler_": GaussianExpectationScaler,
+        "target_scaler_": GaussianExpectationScaler,
+        "source_": ("m", "n"),
+        "source_labels_": ("m",),
+        "classes_": (2,),
+        "distance_before_": float,
+        "distance_after_": float,
+        "agrees_": bool,
+        **_N,
+    },
+    GaussianExpectationScaler: {
+        "expectations": {*get_args(Expectations)},
+        "n_init": int,
+        "random_state": int | None,
+        "real_expectation_": ("n",),
+        "fake_expectation_": ("n",),
+        "mixtures_": list[RealFakeMixture],
+        "separated_": bool,
+        **_N,
+    },
+    LikelihoodRatioCalibrator: dict.fromkeys(("slope_", "lower_bound_", "upper_bound_"), float),
+    NeighbourDistance: {
+        "center_": ("n",),
+        "scale_": ("n",),
+        "projection_": ("n", "k"),
+        "references_": [(None, "k"), (None, "k")],
+        "usual_": (2,),
+        "limit_": float,
+    },
+    RBFSVMClassifier: {
+        "C": float,
+        "gamma": float | None,
+        "classes_": (2,),
+        "mean_": ("n",),
+        "scale_": ("n",),
+        "support_vectors_": ("m", "n"),
+        "dual_coef_": ("m",),
+        "intercept_": float,
+        "gamma_": float,
+        **_N,
+    },
+    RealFakeMixture: {
+        "n_init": int,
+        "random_state": int | None,
+        "weights_": (2,),
+        "means_": (2, "n"),
+        "covariances_": (2, "n", "n"),
+        "separation_": float,
+        "separated_": bool,
+        **_N,
+    },
+    StandardizedRidgeClassifier: {
+        "alpha": float,
+        "classes_": (2,),
+        "mean_": ("n",),
+        "scale_": ("n",),
+        "coef_": ("n",),
+        "intercept_": float,
+        **_N,
+    },
+    TrainingDomain: {
+        "deliveries_": list[str],
+        "min_side_": int,
+        "max_side_": int,
+        "range_": ClassDistance | NeighbourDistance,
+    },
+}
+CLASSES = {cls.__name__: cls for cls in MEMBERS}
+DETECTOR: dict[str, Any] = {
+    "classifier": GaussianExpectationAdapter | StandardizedRidgeClassifier,
+    "calibrator": LikelihoodRatioCalibrator,
+    "domain": TrainingDomain,
+    "held_out": [(None,), (None,)],
+    "training_hashes": [(None, 32), (None, 32)],
+    "features": {"asynchrony", "rich"},
+    "spectrum": {*get_args(Spectrum)},
+    "max_fpr": float | None,
+    "score_adapter": GaussianExpectationAdapter | None,
+    "info": dict,
+}
+_OPTIONAL = {"distance_before_", "distance_after_", "agrees_"}  # of an adapter that adapted
+_WIDTHS = (".scale_", ".usual_")  # that something is divided by
+_WHOLE = {"classes_": "i", "source_labels_": "i", "training_hashes": "u"}
+
+
+def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str) -> None:
+    """Refuse members of an object that are missing, unknown, or of another kind or shape."""
+    missing = expected.keys() - members.keys() - _OPTIONAL
+    unknown = members.keys() - expected.keys()
+    for word, names in (("lacks", missing), ("has unknown members:", unknown)):
+        if names:
+            raise ValueError(f"{owner} {word} {', '.join(sorted(names))}")
+    sizes: dict[str, int] = {"n": members["n_features_in_"]} if "n_features_in_" in members else {}
+    for name, member in members.items():
+        _check(member, expected[name], sizes, f"{owner}.{name}", _WHOLE.get(name, "f"))
+
+
+def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: str) -> None:
+    if isinstance(expected, tuple):
+        _check_array(member, expected, sizes, where, kind)
+    elif isinstance(expected, (list, types.GenericAlias)):
+        items = member if isinstance(member, (list, tuple)) else None
+        if items is not None and isinstance(expected, types.GenericAlias):
+            expected = [expected.__args__[0]] * len(items)
+        if items is None or len(items) != len(expected):
+            raise ValueError(f"{where} is no list of the right length")
+        for item, each in zip(items, expected, strict=True):
+            _check(item, each, sizes, where, kind)
+    elif isinstance(expected, set):
+        if not isinstance(member, str) or member not in expected:
+            raise ValueError(f"{where} is none of {', '.join(sorted(expected))}")
+    elif not _is_a(member, expected):
+        raise ValueError(f"{where} is {type(member).__name__}, which it cannot be")
+
+
+def _check_array(
+    member: Any, lengths: tuple[Any, ...], sizes: dict[str, int], where: str, kind: str
+) -> None:
+    if not isinstance(member, np.ndarray) or member.dtype.kind != kind:
+        words = "fractions" if kind == "f" else "whole numbers"
+        raise ValueError(f"{where} is no array of {words}")
+    if member.ndim != len(lengths):
+        raise ValueError(f"{where} has {member.ndim} dimensions, not {len(lengths)}")
+    for length, name in zip(member.shape, lengths, strict=True):
+        expected = sizes.setdefault(name, length) if isinstance(name, str) else name
+        if expected not in (None, length):
+            raise ValueError(f"{where} has shape {member.shape}, where {expected} is {length}")
+    if kind == "f" and not np.isfinite(member).all():
+        raise ValueError(f"{where} holds NaN or infinity")
+    if not member.size and kind != "u":  # there may be no hashes
+        raise ValueError(f"{where} is empty")
+    if where.endswith(_WIDTHS) and not (member > 0).all():
+        raise ValueError(f"{where} holds a width that is not positive")
+
+
+def _is_a(member: Any, expected: Any) -> bool:
+    kinds = get_args(expected) or (expected,)
+    if isinstance(member, (bool, np.bool_)):
+        return bool in kinds
+    if isinstance(member, (float, np.floating)):
+        return float in kinds and math.isfinite(member)
+    if isinstance(member, (int, np.integer)):
+        return int in kinds or float in kinds
+    return any(type(member) is kind for kind in kinds)

@@ -1,0 +1,225 @@
+"""Model files: arrays and JSON, never code.
+
+A model file is a ZIP archive as NumPy's ``.npz`` are: arrays, and a ``manifest.json`` with the
+format version, the tree of objects, in which arrays are named by their entry, and the SHA-256 of
+all this. Only classes of a closed list are ever built, by setting the members that are known for
+them, each of the kind and shape that it must have.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._files import PathLike
+from ..exceptions import ModelFileError
+from .npz import NAME, Arrays, read_archive, write_archive
+from .schema import CLASSES, DETECTOR, MEMBERS, check_members
+from .untrusted import refused_by_name
+
+FORMAT_VERSION = 2
+
+_WHAT = "model of freqfake"
+_MISSING = " is neither a file nor the name of an embedded model"
+_MAX_DEPTH = 32  # of the tree; an adapted detector has 8
+
+
+def state_digest(state: dict[str, Any]) -> str:
+    """Digest of a detector's state: two that differ in any number or word differ in it.
+
+    Parameters
+    ----------
+    state : dict
+        Names to estimators of this package, arrays, and what JSON can hold: ``vars(detector)``.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal: of the tree as JSON, and of the name, data type, shape and bytes of
+        every array in it. The same before and after saving, on any machine.
+
+    Examples
+    --------
+    >>> from freqfake.model_files.state import state_digest
+    >>> state_digest({"a": 1.0})[:12], state_digest({"a": 1.5})[:12]
+    ('22eb1dc7c251', '1237b30ce385')
+    """
+    arrays: Arrays = {}
+    return _digest(_encode(state, arrays), arrays)
+
+
+def save_state(path: PathLike, state: dict[str, Any]) -> None:
+    """Write the state of a detector to a model file, all or nothing.
+
+    Parameters
+    ----------
+    path : str or path-like
+    state : dict
+        See :func:`state_digest`.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    TypeError, ValueError
+        The state is none of a detector, so that the file could not be read again.
+    """
+    arrays: Arrays = {}
+    tree = _encode(state, arrays)
+    check_members(state, DETECTOR, "the detector")
+    manifest = {"format": FORMAT_VERSION, "sha256": _digest(tree, arrays), "state": tree}
+    write_archive(path, json.dumps(manifest, indent=1, allow_nan=False).encode(), arrays)
+
+
+def load_state(model: PathLike) -> dict[str, Any]:
+    """Read what :func:`save_state` wrote, once its SHA-256 is found to be right.
+
+    Parameters
+    ----------
+    model : str or path-like
+        A file, or the name of an embedded model.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, or it is damaged, of another format, or no model file at all.
+    """
+    with refused_by_name(model, _WHAT, missing=_MISSING):
+        manifest, arrays = _read(model)
+        state = _decode(manifest["state"], arrays)
+        if arrays:
+            raise ModelFileError(f"holds arrays that nothing names: {', '.join(sorted(arrays))}")
+        check_members(state, DETECTOR, "the detector")
+        return dict(state)
+
+
+def read_manifest(model: PathLike) -> dict[str, Any]:
+    """Read what a model file states, and build nothing of it.
+
+    Parameters
+    ----------
+    model : str or path-like
+        A file that :meth:`freqfake.Detector.save` wrote, or the name of an embedded model.
+
+    Returns
+    -------
+    dict
+        ``format``, the version of the format; ``sha256``, which the content was found to have; and
+        ``state``: ``features``, ``spectrum``, ``max_fpr``, the objects, and ``info``: the name,
+        the versions it was trained with, the training files, the figures of merit. Where an array
+        stands in the file, ``{"$array": name}``.
+
+    Raises
+    ------
+    ModelFileError
+        See :func:`load_state`.
+
+    Examples
+    --------
+    >>> from freqfake.model_files.state import read_manifest
+    >>> manifest = read_manifest("lewoo")
+    >>> manifest["format"], manifest["state"]["features"], manifest["state"]["info"]["name"]
+    (2, 'asynchrony', 'lewoo')
+    """
+    with refused_by_name(model, _WHAT, missing=_MISSING):
+        return _read(model)[0]
+
+
+def _read(model: PathLike) -> tuple[dict[str, Any], Arrays]:
+    with _located(model) as path:
+        text, arrays = read_archive(path)
+    manifest = json.loads(text)
+    number = manifest.get("format") if isinstance(manifest, dict) else None
+    if not isinstance(number, int):
+        raise ModelFileError("is damaged: its manifest states no format")
+    if number > FORMAT_VERSION:
+        raise ModelFileError(
+            f"has model format {number}, this version of freqfake reads format {FORMAT_VERSION}: "
+            "upgrade it with pip install -U freqfake"
+        )
+    if number < FORMAT_VERSION or manifest.keys() != {"format", "sha256", "state"}:
+        raise ModelFileError("is damaged: its manifest does not state what its format does")
+    if manifest["sha256"] != _digest(manifest["state"], arrays):
+        raise ModelFileError(
+            "is damaged: its content has not the SHA-256 that it states. Copy it anew, or train "
+            "the model again"
+        )
+    return manifest, arrays
+
+
+@contextlib.contextmanager
+def _located(model: PathLike) -> Iterator[Path]:
+    """File of a model, which may be an embedded one."""
+    embedded = resources.files("freqfake.model_files") / "embedded" / f"{model}.npz"
+    if isinstance(model, str) and model.isidentifier() and embedded.is_file():
+        with resources.as_file(embedded) as path:
+            yield path
+    else:
+        yield Path(model)
+
+
+def _digest(tree: Any, arrays: Arrays) -> str:
+    digest = hashlib.sha256(_line(tree))
+    for name in sorted(arrays):
+        array = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), order="C", copy=False)
+        digest.update(_line([name, array.dtype.str, array.shape]))
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def _line(value: Any) -> bytes:
+    """JSON in one way only, on a line of its own; there is no NaN in it, and no infinity."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return f"{text}\n".encode("ascii")
+
+
+def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
+    """Make a tree that JSON can hold; arrays are taken out and named by their place in it."""
+    if type(value) in MEMBERS:
+        fitted = {k: v for k, v in vars(value).items() if k.endswith("_")}
+        members = {**value.get_params(deep=False), **fitted}
+        return {"$class": type(value).__name__, **_encode(members, arrays, *place)}
+    if isinstance(value, np.ndarray):
+        name = ".".join(place)
+        if value.dtype.kind not in "iuf" or not NAME.fullmatch(name):
+            raise TypeError(f"an array of {value.dtype} cannot be stored as {name!r}")
+        arrays[name] = value
+        return {"$array": name}
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) and not key.startswith("$") for key in value):
+            raise TypeError(f"keys must be text that does not begin with $; got {list(value)}")
+        return {key: _encode(item, arrays, *place, key) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode(item, arrays, *place, str(i)) for i, item in enumerate(value)]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _decode(value: Any, arrays: Arrays, *place: str) -> Any:
+    """Undo :func:`_encode`; the arrays that the tree names are taken away."""
+    if len(place) > _MAX_DEPTH:
+        raise ModelFileError("is damaged: its manifest is nested too deep")
+    if isinstance(value, list):
+        return [_decode(item, arrays, *place, str(i)) for i, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if "$array" in value:
+        if value != {"$array": ".".join(place)} or value["$array"] not in arrays:
+            raise ModelFileError(f"lacks the array {'.'.join(place)}")
+        return arrays.pop(value["$array"])
+    members = {k: _decode(item, arrays, *place, k) for k, item in value.items() if k != "$class"}
+    return _built(value["$class"], members) if "$class" in value else members
+
+
+def _built(name: Any, members: dict[str, Any]) -> Any:
+    if not isinstance(name, str) or name not in CLASSES:
+        raise ModelFileError(f"holds an object of the class {name!r}, which no model does")
+    check_members(members, MEMBERS[CLASSES[name]], name)
+    estimator = CLASSES[name]()
+    for key, member in members.items():
+        setattr(estimator, key, member)
+    return estimator

@@ -1,0 +1,1 @@
+"""Pictures: arrays, files, what a file claims."""

@@ -1,0 +1,169 @@
+"""Finding picture files: folders and globs, searched without losing a file silently."""
+
+import contextlib
+import glob
+import os
+import re
+import stat
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from .._files import PathLike
+from ..exceptions import UnreadableImageWarning
+
+_SEPARATOR = re.escape(os.sep + (os.altsep or ""))
+_ANY_DEPTH = re.compile(rf"(?:^|(?<=[{_SEPARATOR}]))\*\*(?:[{_SEPARATOR}]+|$)")
+
+_JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' other kind of link
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder of this name; not if nobody may look."""
+    return os.path.isdir(path)  # noqa: PTH112  (pathlib's raises where there is no permission)
+
+
+def matches(pattern: str) -> list[str]:
+    """Find the matches of a glob, and folders on the way that cannot be listed.
+
+    As glob's own, but ``**`` follows no links: two that lead back would never come to an end.
+    """
+    stars = _ANY_DEPTH.search(pattern)
+    if stars is None:
+        folder = os.path.dirname(pattern)  # noqa: PTH120  (keeps what the user wrote)
+        above = matches(folder) if glob.has_magic(folder) else []
+        closed = [f for f in above if is_folder(f) and not os.access(f, os.R_OK | os.X_OK)]
+        return glob.glob(pattern) + closed
+    head, tail = pattern[: stars.start()], pattern[stars.end() :]
+    found = []
+    for base in glob.glob(head) if head else [""]:
+        for here, names in walk(base, hidden=False):
+            if names is None:
+                found.append(here)
+                continue
+            inside = os.path.join(glob.escape(here), tail or "*")  # noqa: PTH118  (the same)
+            found += [m for m in matches(inside) if not (is_folder(m) and _is_link(m))]
+    return found
+
+
+def walk(folder: str, *, hidden: bool = True) -> Iterator[tuple[str, list[str] | None]]:
+    """Folders from here on down, with the names in each; None where they cannot be listed.
+
+    Links to folders are not followed. Where one leads outside, so that something is left out, it
+    is warned of.
+    """
+    waiting, links, searched = [folder], [], set()
+    while waiting:
+        here = waiting.pop()
+        try:
+            searched.add(_identity(here or os.curdir))
+            with os.scandir(here or os.curdir) as entries:
+                kinds = {entry.name: _kind(entry) for entry in entries}
+        except OSError:
+            yield here, None
+            continue
+        yield here, [name for name, kind in kinds.items() if kind == "file"]
+        for name, kind in kinds.items():
+            below = os.path.join(here, name)  # noqa: PTH118  (the same)
+            if kind == "link":
+                links.append(below)
+            elif kind == "folder" and (hidden or not name.startswith(".")):
+                waiting.append(below)
+    for link in sorted(links):
+        with contextlib.suppress(OSError):
+            if _identity(link) not in searched:
+                _warn_of(link)
+
+
+def _kind(entry: "os.DirEntry[str]") -> str:
+    """Tell "folder", "link" to a folder, or "file", which is anything else."""
+    try:
+        if not entry.is_dir():
+            return "file"
+    except OSError:  # nobody can tell; reading it will
+        return "file"
+    return "link" if _is_link(entry.path) else "folder"
+
+
+def _is_link(path: str) -> bool:
+    if os.path.islink(path):  # noqa: PTH114  (the same as with isdir)
+        return True
+    return _JUNCTION is not None and getattr(os.lstat(path), "st_reparse_tag", 0) == _JUNCTION
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Tell a folder from others, under whatever name it is met."""
+    status = os.stat(path)  # noqa: PTH116  (the same)
+    return status.st_dev, status.st_ino
+
+
+def _warn_of(link: str) -> None:
+    warnings.warn(
+        f"not searched: {link} is a link to a folder elsewhere; name it as an input of its own",
+        UnreadableImageWarning,
+        stacklevel=2,
+    )
+
+
+def find_images(
+    paths: PathLike | Iterable[PathLike], *, also: Collection[str] = ()
+) -> Iterator[str]:
+    """Files named by paths, folders and globs, each once, in a fixed order.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        A file is taken as it is, whatever its name and whether it exists or not: reading it
+        tells. A folder is searched through for the file names of pictures and for files without
+        an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are expanded
+        where no file has that very name. A link to a file counts as a file. A link to a folder is
+        searched through if it is named, or matched, itself, but not if it is met on the way.
+    also : collection of str
+        Further endings that a folder is searched for, in lower case, such as
+        :data:`freqfake.crops.video.VIDEO_ENDINGS`.
+
+    Yields
+    ------
+    str
+        Path of a file; a folder or glob in which nothing was found is yielded itself, and so is
+        a folder that cannot be listed, so that it is not passed over in silence.
+
+    Warns
+    -----
+    UnreadableImageWarning
+        For each link to a folder that was met on the way and leads out of what is searched.
+    """
+    seen: set[str] = set()
+    for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
+        for found in _expand(os.fspath(path), also):
+            if found not in seen:
+                seen.add(found)
+                yield found
+
+
+def _expand(path: str, also: Collection[str]) -> list[str]:
+    if is_folder(path):
+        return _search_folder(path, also) or [path]
+    if glob.has_magic(path) and not os.path.lexists(path):
+        matched = sorted(matches(path))
+        nested = [_search_folder(m, also) if is_folder(m) else [m] for m in matched]
+        return [file for files in nested for file in files] or [path]
+    return [path]
+
+
+def _search_folder(folder: str, also: Collection[str]) -> list[str]:
+    """Files that are named like pictures, and folders that cannot be listed."""
+    from PIL import Image
+
+    endings = set(Image.registered_extensions()) | {""} | set(also)
+    found = []
+    for here, names in walk(folder):
+        if names is None:
+            found.append(str(Path(here)))
+            continue
+        found += [
+            str(Path(here, name))
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in endings
+        ]
+    return sorted(found)

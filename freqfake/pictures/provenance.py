@@ -1,0 +1,243 @@
+"""What a picture file claims about where it comes from: EXIF, texts, a C2PA manifest.
+
+Everything here can be written by anybody, and none of it enters a score. It is for whoever has to
+ask where a picture has been.
+"""
+
+import hashlib
+import itertools
+import re
+import warnings
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from .._files import PathLike
+from ..exceptions import ImageReadError
+from .containers import MAX_METADATA, Part, container_of, file_parts, holds_c2pa
+from .exif import exif_claims, find_exif
+from .limits import MAX_PIXELS, check_size, open_file
+from .reading import why_unreadable
+from .tags import second_directory
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif
+
+C2PA = Literal["present", "absent", "not looked for"]
+
+MAX_CLAIMS = 1000  # of a file; cameras and editors write some hundred
+
+_C2PA_TIFF_TAG = 0xCD41
+_XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
+_XMP_KEYWORD = "XML:com.adobe.xmp"
+_SOURCE_TYPE = re.compile(r"cv\.iptc\.org/newscodes/digitalsourcetype/(\w+)")
+_MAX_PROBLEMS = 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that a file says.
+
+    Attributes
+    ----------
+    where : str
+        "EXIF", "EXIF photo", "EXIF position" (GPS), "text" (of a PNG), "comment" (of a JPEG),
+        "XMP", ...
+    name : str
+        Of the tag, or the keyword.
+    value : str
+        As it is in the file, whatever characters that are. Escape it before it is shown. Bytes that
+        are no text are described: their number, and the first of them.
+    """
+
+    where: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a picture file claims, and what identifies it.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the whole file, in hexadecimal.
+    n_bytes : int
+        Size of the file.
+    claims : tuple of Claim
+    c2pa : {"present", "absent", "not looked for"}
+        Whether there is a C2PA manifest (Content Credentials). Its signature is not verified,
+        and what it says is not read. The last is for formats other than JPEG, PNG, WebP, AVIF,
+        HEIF and TIFF.
+    thumbnail : bool
+        Whether EXIF holds a small picture of its own, which may show another state of the picture.
+    problems : tuple of str
+        What could not be read, and why.
+    """
+
+    sha256: str
+    n_bytes: int
+    claims: tuple[Claim, ...] = ()
+    c2pa: C2PA = "not looked for"
+    thumbnail: bool = False
+    problems: tuple[str, ...] = ()
+
+    def named(self, name: str) -> str:
+        """Value of the first claim of a name, "Model" or "Software"; empty if there is none.
+
+        Examples
+        --------
+        >>> from freqfake.pictures.provenance import Claim, Provenance
+        >>> Provenance("", 0, (Claim("EXIF", "Model", "X100"),)).named("Model")
+        'X100'
+        """
+        return next((claim.value for claim in self.claims if claim.name == name), "")
+
+    @property
+    def has_position(self) -> bool:
+        """Whether EXIF holds a position (GPS)."""
+        return bool(self.named("GPSLatitude"))
+
+    @property
+    def digital_source_type(self) -> str:
+        """What XMP declares in IPTC's terms, such as "trainedAlgorithmicMedia"; mostly empty."""
+        packets = (claim.value for claim in self.claims if claim.where == "XMP")
+        declared = (found for packet in packets for found in _SOURCE_TYPE.findall(packet))
+        return next(declared, "")
+
+
+def read_provenance(path: PathLike) -> Provenance:
+    """Read what a picture file claims about where it comes from.
+
+    No pixel is decoded, so a file whose picture is damaged can still be asked. What goes beyond
+    :data:`MAX_CLAIMS`, :data:`freqfake.pictures.containers.MAX_METADATA` or
+    :data:`freqfake.pictures.containers.MAX_VALUE` is left out, and told in the problems.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Provenance
+
+    Raises
+    ------
+    ImageReadError
+        There is no such file, it is a folder or a device, or there is no permission to read it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from freqfake.pictures.provenance import read_provenance
+    >>> exif = Image.Exif()
+    >>> exif[0x0131] = "GIMP 2.10"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.jpg")
+    ...     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path, exif=exif)
+    ...     found = read_provenance(path)
+    >>> found.named("Software"), found.c2pa
+    ('GIMP 2.10', 'absent')
+    """
+    try:
+        with open_file(path) as file:
+            check_size(file, MAX_PIXELS)
+            return _read_open_file(file)
+    except Exception as error:
+        raise ImageReadError(why_unreadable(path, error, "picture")) from error
+
+
+def _read_open_file(file: BufferedReader) -> Provenance:
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    n_bytes = file.tell()
+    problems: list[str] = []
+    kind = container_of(file)
+    parts, complete = _told_parts(file, problems)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = find_exif(kind, parts, file, problems)
+        told: list[Iterator[Claim]] = []
+        if found is not None:
+            told.append(Claim(*claim) for claim in exif_claims(*found, problems))
+        told += [_text_claims(*part, problems) for part in parts]
+        claims = list(itertools.islice(itertools.chain(*told), MAX_CLAIMS + 1))
+        thumbnail = found is not None and bool(second_directory(found[1]))
+    problems += dict.fromkeys(f"EXIF: {warning.message}" for warning in caught)
+    if len(claims) > MAX_CLAIMS:
+        problems.append(f"more than {MAX_CLAIMS} claims; the others are left out")
+    if len(problems) > _MAX_PROBLEMS:
+        problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more problems"]
+    c2pa = _c2pa(kind, parts, complete, found and found[0])
+    return Provenance(digest, n_bytes, tuple(claims[:MAX_CLAIMS]), c2pa, thumbnail, tuple(problems))
+
+
+def _told_parts(file: BinaryIO, problems: list[str]) -> tuple[list[Part], bool]:
+    """Give the parts that tell anything, and whether these are all, or only the first ones."""
+    parts: list[Part] = []
+    try:
+        parts += (part for part in file_parts(file) if _is_told(*part))
+    except ValueError as error:
+        problems.append(f"{error}; what comes later is left out")
+        return parts, False
+    return parts, True
+
+
+def _is_told(name: str, content: bytes) -> bool:
+    """Whether a part tells anything: the others need not be kept."""
+    texts = ("tEXt", "zTXt", "iTXt", "eXIf", "EXIF", "XMP ", "COM", "APP1")
+    return name in texts or holds_c2pa(name, content)
+
+
+def _c2pa(kind: str, parts: list[Part], complete: bool, exif: "Exif | None") -> C2PA:
+    if kind == "TIFF" and exif is not None:
+        return _presence(_C2PA_TIFF_TAG in exif)
+    if any(holds_c2pa(*part) for part in parts):
+        return "present"
+    return "absent" if complete and kind in ("JPEG", "PNG", "WEBP", "BMFF") else "not looked for"
+
+
+def _presence(there: bool) -> C2PA:
+    return "present" if there else "absent"
+
+
+# --- texts ----------------------------------------------------------------------------------------
+
+
+def _text_claims(name: str, content: bytes, problems: list[str]) -> Iterator[Claim]:
+    if name in ("tEXt", "zTXt", "iTXt"):
+        try:
+            keyword, text = _png_text(name, content)
+        except (ValueError, IndexError, zlib.error) as error:
+            problems.append(f"a PNG text chunk ({name}) is damaged: {error}")
+            return
+        yield Claim("XMP" if keyword == _XMP_KEYWORD else "text", keyword, text)
+    elif name == "XMP " or (name == "APP1" and content.startswith(_XMP_IN_JPEG)):
+        yield Claim("XMP", "packet", _utf8(content.removeprefix(_XMP_IN_JPEG)))
+    elif name == "COM":
+        yield Claim("comment", "JPEG comment", _utf8(content))
+
+
+def _png_text(name: str, content: bytes) -> tuple[str, str]:
+    """Keyword and text of a chunk (PNG specification, third edition, 11.3.3)."""
+    keyword, _, rest = content.partition(b"\0")
+    if name == "tEXt":
+        return keyword.decode("latin-1"), rest.decode("latin-1")
+    if name == "zTXt":
+        return keyword.decode("latin-1"), _unpacked(rest[1:]).decode("latin-1")
+    packed, (_, _, text) = rest[0], rest[2:].split(b"\0", 2)
+    return keyword.decode("latin-1"), _utf8(_unpacked(text) if packed else text)
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zlib.decompressobj().decompress(data, MAX_METADATA)
+
+
+def _utf8(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

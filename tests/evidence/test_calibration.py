@@ -1,0 +1,167 @@
+"""Figures of merit and calibration, on numbers small enough to check by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freqfake import OperatingPointError
+from freqfake.evidence.calibration import (
+    LikelihoodRatioCalibrator,
+    empirical_bounds,
+    false_alarm_threshold,
+    posterior,
+    shown_llr,
+    verbal_equivalent,
+)
+from freqfake.evidence.metrics import cllr, cllr_min, detection_metrics, equal_error_rate
+
+
+def test_metrics_counted_by_hand():
+    y = [0, 0, 0, 0, 1, 1]
+    scores = [-3.0, -2.0, -1.0, 2.0, -0.5, 4.0]  # one false alarm, one miss
+    metrics = detection_metrics(y, scores)
+    assert metrics == pytest.approx(
+        {
+            "n_real": 4,
+            "n_fake": 2,
+            "accuracy": 4 / 6,
+            "balanced_accuracy": (3 / 4 + 1 / 2) / 2,
+            "precision": 1 / 2,
+            "recall": 1 / 2,
+            "f1": 1 / 2,
+            "auc": 7 / 8,
+            "eer": 1 / 4,
+        }
+    )
+
+
+def test_metrics_when_nothing_is_called_fake():
+    metrics = detection_metrics([0, 1], [-2.0, -1.0])
+    assert (metrics["precision"], metrics["recall"], metrics["f1"], metrics["auc"]) == (0, 0, 0, 1)
+
+
+def test_metrics_need_both_sides():
+    with pytest.raises(ValueError, match="2 real and 0 fake"):
+        detection_metrics([0, 0], [1.0, 2.0])
+
+
+def test_equal_error_rate_of_perfect_reversed_and_tied_scores():
+    assert equal_error_rate([0, 0, 1, 1], [1, 2, 3, 4]) == 0
+    assert equal_error_rate([1, 1, 0, 0], [1, 2, 3, 4]) == 1
+    assert equal_error_rate([0, 1, 0, 1], [5, 5, 5, 5]) == 0.5
+
+
+@given(st.lists(st.floats(-5, 5), min_size=4, max_size=30), st.floats(0.1, 10))
+def test_equal_error_rate_only_looks_at_the_order(scores, factor):
+    scores = np.round(scores, 3)
+    y = np.arange(len(scores)) % 2
+    rate = equal_error_rate(y, scores)
+    assert 0 <= rate <= 1
+    assert equal_error_rate(y, scores * factor + 1) == pytest.approx(rate)
+    assert equal_error_rate(1 - y, -scores) == pytest.approx(rate)
+
+
+def scores_with_known_llr(n_real, n_fake, seed=0):
+    """Normal scores around -1 and 1: the log odds are 2 for each unit."""
+    y = np.repeat([0, 1], [n_real, n_fake])
+    return np.random.default_rng(seed).normal(2.0 * y - 1), y
+
+
+@pytest.mark.parametrize("n_fake", [5000, 500])
+def test_calibration_recovers_the_likelihood_ratio(n_fake):
+    calibrator = LikelihoodRatioCalibrator().fit(*scores_with_known_llr(5000, n_fake))
+    assert calibrator.slope_ == pytest.approx(2 / np.log(10), rel=0.15)
+    assert calibrator.predict([0.0]) == 0
+
+
+def test_likelihood_ratios_stay_within_what_the_data_support():
+    calibrator = LikelihoodRatioCalibrator().fit(*scores_with_known_llr(200, 300))
+    llrs = calibrator.predict([-np.inf, -1e9, 1e9, np.inf])
+    assert calibrator.lower_bound_ == llrs[0] == llrs[1] >= -np.log10(301)
+    assert calibrator.upper_bound_ == llrs[3] == llrs[2] <= np.log10(201)
+
+
+def test_bounds_of_a_perfect_and_of_a_useless_system():
+    y = np.repeat([0, 1], 99)
+    assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-2, 2), abs=0.02)
+    assert empirical_bounds(np.where(y, -9.0, 9.0), y) == (0, 0)
+    # With 9 of each and one more misleading one, a tenth of either side misleads: the ratio t
+    # costs 0.1 + 0.1 t, which is less than 1 up to t = 9.
+    y = np.repeat([0, 1], 9)
+    assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-0.95, 0.95))
+
+
+def test_scores_that_are_worse_than_none_say_nothing():
+    y = np.repeat([0, 1], 99)
+    calibrator = LikelihoodRatioCalibrator().fit(np.where(y, -1.0, 1.0), y)
+    assert not calibrator.predict([-5.0, 5.0]).any()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_figures_of_merit_against_lir(seed):
+    pytest.importorskip("lir", reason="lir, the reference implementation, is not installed")
+    from lir.algorithms.bayeserror import elub
+    from lir.data.models import LLRData
+    from lir.metrics import cllr as lir_cllr
+    from lir.metrics import cllr_min as lir_cllr_min
+
+    scores, y = scores_with_known_llr(130, 90, seed)
+    llrs = scores * (0.3 + 0.2 * seed)
+    data = LLRData(features=llrs, labels=y)
+    assert empirical_bounds(llrs, y) == pytest.approx(elub(llrs.copy(), y), abs=1e-9)
+    assert cllr(y, llrs) == pytest.approx(lir_cllr(data))
+    assert cllr_min(y, llrs) == pytest.approx(lir_cllr_min(data))
+
+
+def test_cllr_of_known_values():
+    assert cllr([0, 0, 1], [-np.inf, -np.inf, np.inf]) == 0
+    assert cllr([0, 1], [1.0, 1.0]) == pytest.approx((np.log2(11) + np.log2(1.1)) / 2)
+    assert cllr([0, 1], [np.inf, 0.0]) == np.inf
+
+
+@given(st.lists(st.floats(-5, 5), min_size=6, max_size=40))
+def test_no_calibration_beats_cllr_min(scores):
+    scores = np.round(scores, 2)
+    y = np.arange(len(scores)) % 2
+    assert cllr_min(y, scores) <= min(1, cllr(y, scores)) + 1e-9
+
+
+def test_posterior_takes_the_prior():
+    assert posterior(0.0, prior=0.2) == pytest.approx(0.2)
+    assert posterior(2.0, prior=1 / 101) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("llr", "words"),
+    [(0.2, "no support"), (0.5, "weak"), (-1.5, "moderate support for a real"), (2.0, "moderately"),
+     (3.0, "strong"), (-4.5, "very strong support for a real"), (7.0, "extremely strong")],
+)  # fmt: skip
+def test_verbal_scale(llr, words):
+    assert verbal_equivalent(llr).startswith(words)
+
+
+@given(st.floats(-8, 8))
+def test_shown_ratios_are_of_the_step_that_is_named(llr):
+    shown = shown_llr(llr)
+    assert abs(shown - llr) < 0.1 + 1e-9
+    if not np.log10(2) <= abs(llr) < 0.4:  # an edge between two decimals: 0.3 is on either side
+        assert verbal_equivalent(shown) == verbal_equivalent(llr)
+    assert not np.signbit(shown) or shown
+
+
+def test_a_ratio_below_ten_is_not_shown_as_ten():
+    assert [shown_llr(llr) for llr in (0.96, -0.997, 1.0, 1.04, 0.94)] == [0.9, -0.9, 1, 1, 0.9]
+
+
+def test_false_alarm_threshold_holds_its_rate():
+    scores = np.random.default_rng(0).permutation(1000.0 * np.arange(1000))
+    threshold = false_alarm_threshold(scores, 0.01)
+    alarms = int((scores > threshold).sum())
+    assert alarms == 4  # bound 0.0091; with 5 it would be 0.0105
+    assert 1 - 0.05 ** (1 / 299) <= 0.01 < 1 - 0.05 ** (1 / 298)
+    assert false_alarm_threshold(np.arange(299), 0.01) == 298
+    with pytest.raises(OperatingPointError, match=r"298 held-out .* 0\.01 at best"):
+        false_alarm_threshold(np.arange(298), 0.01)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        false_alarm_threshold(scores, 1.0)

@@ -1,0 +1,82 @@
+"""What several tests use: pictures, features, and the command line as a user runs it."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freqfake.batch.extraction import Extraction
+from freqfake.pictures.facts import ImageFacts
+
+ROOT = Path(__file__).parents[1]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory otherwise")
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals, names or tools")
+LOSSLESS = ImageFacts(1024, 1024, "RGB", "lossless")
+COMMAND = [sys.executable, "-m", "freqfake"]
+COLUMNS = ("path", "score", "error")  # of `in_rows`
+
+
+def make_picture(seed: int, *, asynchrony: float, size: int = 64) -> np.ndarray:
+    """Correlated noise: the channels share a texture and differ by the asynchrony."""
+    rng = np.random.default_rng(seed)
+    texture = rng.normal(0, 30, (size, size, 1))
+    own = rng.normal(0, 30, (size, size, 3))
+    return np.clip(128 + texture + asynchrony * own, 0, 255).astype(np.uint8)
+
+
+def run(*arguments, cwd=None):
+    """Run a command line; its output is text."""
+    command = [*COMMAND, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def table(text):
+    """Rows of a CSV that was printed."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def as_extractions(X, facts=LOSSLESS):
+    """Features as if they came from files."""
+    return [Extraction(f"{i}.png", features, facts) for i, features in enumerate(X)]
+
+
+def features_of_two_groups(n, *, seed=0, shift=0.0, scale=1.0):
+    """Six features of `n` real and `n` fake pictures, easily told apart."""
+    rng = np.random.default_rng(seed)
+    base = np.array([0.06, 0.07, 0.05, 0.1, 0.1, 0.1])
+    real, fake = (base * f + rng.normal(0, 0.004, (n, 6)) for f in (1.0, 1.8))
+    return real * scale + shift, fake * scale + shift
+
+
+def run_bytes(*arguments, cwd, timeout=120, program=COMMAND):
+    """Run a command line; its output is bytes, for names that are no Unicode."""
+    command = [*program, *map(os.fspath, arguments)]
+    options = {"capture_output": True, "timeout": timeout, "check": False}
+    done = subprocess.run(command, cwd=cwd, **options)
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+def table_of(data):
+    """Rows of a CSV that was printed, with names of any bytes."""
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")))
+
+
+def in_rows(paths):
+    """Rows for a table of these paths."""
+    return [{"path": p, "score": -0.5, "error": f"no such file: {p}"} for p in paths]
+
+
+def link(path, target):
+    """Make a symbolic link, where the system can."""
+    try:
+        path.symlink_to(target)
+    except OSError:
+        pytest.skip("this system, or this user, makes no links")
