@@ -1,7 +1,8 @@
 """Where a name of the package leads to in the reference.
 
-- References in docstrings find what is documented under a shorter name: `freqfake.pictures.reading.read_image` as
-  `freqfake.read_image`, and from within a module `train_network` as `freqfake.deep.train_network`.
+- References in docstrings find what is documented under a shorter name:
+  `freqfake.pictures.reading.read_image` as `freqfake.read_image`, and from within a module
+  `train_network` as `freqfake.deep.train_network`.
 - Code such as `freqfake.load_detector()` in the pages is linked, without a role, which a code host
   would show as it is. A name that the reference does not have is a warning: it is wrong, or was
   renamed.

@@ -1,10 +1,9 @@
 """From many pictures to a feature matrix: in batches, over processes, with nothing lost."""
 
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import joblib
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
-from ..exceptions import FreqFakeError, UnreadableImageWarning
+from ..exceptions import FreqFakeError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..features.rich import rich_features
 from ..features.spectrum import Spectrum
@@ -22,37 +21,69 @@ from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any, read_bytes
 from .copies import delivered_copy
-from .parallel import Inputs, map_pictures
+from .parallel import Inputs, map_pictures, warn_left_out
 
 FeatureSet = Literal["asynchrony", "rich"]
 
 Compute = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Extraction:
-    """What came of one picture: features and facts, or the reason why there are none.
+class Picture:
+    """A picture that was read.
 
     Attributes
     ----------
     path : str
         The file, or ``<array 3>`` for the input at position 3 that is not a file.
-    features : ndarray of shape (n_features,) or None
-    facts : ImageFacts or None
-    error : str
-        Empty for a good picture.
-    copies : tuple of Extraction
-        Delivered copies of the picture, for training.
-    pixels : ndarray or None
-        Of the picture, where they were asked for.
+    pixels : ndarray
+        See :func:`freqfake.read_image`.
+    facts : ImageFacts
     """
 
     path: str
-    features: npt.NDArray[np.float64] | None = None
-    facts: ImageFacts | None = None
-    error: str = ""
+    pixels: npt.NDArray[Any]
+    facts: ImageFacts
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Features and facts of one picture.
+
+    Attributes
+    ----------
+    path : str
+        See :class:`Picture`.
+    features : ndarray of shape (n_features,)
+    facts : ImageFacts
+    copies : tuple of Extraction
+        Delivered copies of the picture, for training.
+    error : str
+        Empty, as :class:`Unreadable` pictures have one.
+    """
+
+    path: str
+    features: npt.NDArray[np.float64]
+    facts: ImageFacts
     copies: tuple["Extraction", ...] = ()
-    pixels: npt.NDArray[Any] | None = None
+    error: ClassVar[str] = ""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A picture without features.
+
+    Attributes
+    ----------
+    path : str
+        See :class:`Picture`.
+    error : str
+        Why it cannot be read, or has no features.
+    """
+
+    path: str
+    error: str
 
 
 def iter_features(
@@ -65,13 +96,13 @@ def iter_features(
     max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
     progress: bool = False,
-) -> Iterator[Extraction]:
+) -> Iterator[Extraction | Unreadable]:
     """Features of many pictures, one after the other as they get ready, in the order given.
 
     Parameters
     ----------
     inputs : path or iterable of paths, arrays and PIL images
-        Folders and globs are expanded (:func:`freqfake.pictures.finding.find_images`).
+        Folders and globs are expanded (:func:`freqfake.find_images`).
     features : {"asynchrony", "rich"}
         The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
     spectrum, dtype
@@ -90,11 +121,9 @@ def iter_features(
 
     Yields
     ------
-    Extraction
-        One for each picture; one that cannot be read carries the reason.
+    Extraction or Unreadable
+        One for each picture; ``error`` is empty, or says why there are no features.
     """
-    if features not in get_args(FeatureSet):
-        raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
     job = functools.partial(
         extract,
         compute=feature_function(features, spectrum, dtype),
@@ -135,7 +164,7 @@ def extract_features(
     -------
     DataFrame
         One row for each picture, columns ``path``, the six of
-        :data:`~freqfake.features.asynchrony.FEATURE_NAMES`, and ``error``: empty, or the reason why the
+        :data:`freqfake.FEATURE_NAMES`, and ``error``: empty, or the reason why the
         features are missing.
 
     Examples
@@ -148,18 +177,26 @@ def extract_features(
     0    <array 0>   0.0
     1  missing.png   NaN  no such file: missing.png
     """
-    options: dict[str, Any] = {"spectrum": spectrum, "dtype": dtype, "max_pixels": max_pixels}
-    done = iter_features(inputs, n_jobs=n_jobs, progress=progress, **options)
+    done = iter_features(
+        inputs,
+        spectrum=spectrum,
+        dtype=dtype,
+        max_pixels=max_pixels,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
     return pd.DataFrame(
         [feature_row(extraction) for extraction in done],
         columns=["path", *FEATURE_NAMES, "error"],
     )
 
 
-def feature_row(extraction: Extraction) -> dict[str, Any]:
+def feature_row(extraction: Extraction | Unreadable) -> dict[str, Any]:
     """One row of the table of features."""
-    values = [np.nan] * len(FEATURE_NAMES) if extraction.features is None else extraction.features
-    numbers = dict(zip(FEATURE_NAMES, map(float, values), strict=True))
+    if isinstance(extraction, Unreadable):
+        numbers = dict.fromkeys(FEATURE_NAMES, np.nan)
+    else:
+        numbers = dict(zip(FEATURE_NAMES, extraction.features.tolist(), strict=True))
     return {"path": extraction.path, **numbers, "error": extraction.error}
 
 
@@ -230,45 +267,73 @@ def extract(
     compute: Compute,
     n_copies: int = 0,
     max_pixels: int = MAX_PIXELS,
-    keep_pixels: bool = False,
-) -> Extraction:
-    """Features of one picture, or the reason why there are none."""
-    try:
+) -> Extraction | Unreadable:
+    """Read one picture and compute its features, see :func:`read_picture`."""
+    picture = read_picture(path, image, facts, max_pixels=max_pixels)
+    if isinstance(picture, Unreadable):
+        return picture
+    return compute_features(picture, compute, n_copies=n_copies)
+
+
+def read_picture(
+    path: str,
+    image: ImageLike | FreqFakeError,
+    facts: ImageFacts | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Picture | Unreadable:
+    """Read one picture.
+
+    Parameters
+    ----------
+    path, image, facts
+        As :func:`freqfake.batch.parallel.map_pictures` passes them to a job.
+    max_pixels : int
+        See :func:`freqfake.read_image`.
+    """
+
+    def read() -> Picture:
         if isinstance(image, FreqFakeError):
             raise image
         pixels, own_facts = read_any(image, max_pixels=max_pixels)
-        features = compute(pixels)
-        copies = (read_bytes(delivered_copy(to_pil(pixels), seed)) for seed in range(n_copies))
-        extracted = [Extraction(path, compute(copy), fact) for copy, fact in copies]
+        return Picture(path, pixels, facts or own_facts)
+
+    return attempt(path, read)
+
+
+def compute_features(
+    picture: Picture, compute: Compute, *, n_copies: int = 0
+) -> Extraction | Unreadable:
+    """Features of a picture, and of delivered copies of it."""
+
+    def features() -> Extraction:
+        own = compute(picture.pixels)
+        if not n_copies:
+            return Extraction(picture.path, own, picture.facts)
+        image = to_pil(picture.pixels)
+        copies = (read_bytes(delivered_copy(image, seed)) for seed in range(n_copies))
+        made = tuple(Extraction(picture.path, compute(copy), facts) for copy, facts in copies)
+        return Extraction(picture.path, own, picture.facts, made)
+
+    return attempt(picture.path, features)
+
+
+def attempt(path: str, step: Callable[[], Result]) -> Result | Unreadable:
+    """Do a step of the work on a picture; where it fails, say why."""
+    try:
+        return step()
     except FreqFakeError as error:
-        return Extraction(path, error=str(error))
+        return Unreadable(path, str(error))
     except MemoryError:
-        return Extraction(path, error="not enough memory for a picture of this size")
-    return Extraction(
-        path,
-        features,
-        facts or own_facts,
-        copies=tuple(extracted),
-        pixels=pixels if keep_pixels else None,
-    )
+        return Unreadable(path, "not enough memory for a picture of this size")
 
 
-def readable(done: Iterable[Extraction]) -> list[Extraction]:
-    """Pictures that have features; a warning for each other one."""
+def readable(done: Iterable[Extraction | Unreadable]) -> list[Extraction]:
+    """Pictures that have features; a warning for each of the others."""
     good = []
     for extraction in done:
-        if extraction.features is None:
-            warnings.warn(
-                f"left out {extraction.path}: {extraction.error}",
-                UnreadableImageWarning,
-                stacklevel=3,
-            )
+        if isinstance(extraction, Unreadable):
+            warn_left_out(extraction.path, extraction.error, stacklevel=4)
         else:
             good.append(extraction)
     return good
-
-
-def known_facts(extraction: Extraction) -> ImageFacts:
-    """Facts of a picture that has features."""
-    assert extraction.facts is not None  # every readable picture has them
-    return extraction.facts

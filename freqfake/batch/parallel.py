@@ -1,10 +1,11 @@
-"""Work on a Dask cluster: the job travels to every worker once, and then only names of pictures."""
+"""Many pictures at a time: in processes, or on a Dask cluster."""
 
 import contextlib
 import hashlib
 import itertools
 import os
 import pickle
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
@@ -14,10 +15,15 @@ from tqdm import tqdm
 
 from .._files import PathLike
 from .._optional import extra
-from ..exceptions import ClusterError, FreqFakeError
+from ..exceptions import ClusterError, FreqFakeError, UnreadableImageWarning
 from ..pictures.facts import ImageFacts
 from ..pictures.finding import find_images
 from ..pictures.reading import ImageLike, is_pil_image, read_any
+
+Inputs = PathLike | Iterable[ImageLike]
+
+_CHUNK = 1000  # pictures at a time where a backend gives no results before all are ready
+_JOBS: dict[str, Callable[..., Any]] = {}  # of a worker process, by key
 
 
 @contextlib.contextmanager
@@ -80,11 +86,6 @@ class _SharedJob:
         return _JOBS[self.key](*arguments, **options)
 
 
-_JOBS: dict[str, Callable[..., Any]] = {}  # of a worker process, by key
-_CHUNK = 1000  # pictures at a time where a backend gives no results before all are ready
-Inputs = PathLike | Iterable[ImageLike]
-
-
 def map_pictures(
     job: Callable[..., Any], inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
 ) -> Iterator[Any]:
@@ -104,6 +105,11 @@ def map_pictures(
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
 
 
+def warn_left_out(name: str, error: str, *, stacklevel: int) -> None:
+    """Warn that a picture, or a video, was left out; `stacklevel` as seen from here."""
+    warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=stacklevel)
+
+
 def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
     """Results in the order of the tasks, as they get ready where joblib's backend can do that."""
     backend, _ = joblib.parallel.get_active_backend()
@@ -117,7 +123,7 @@ def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
 def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str, ImageLike]]:
     """Name and picture of every input, files and folders looked up.
 
-    `also` names further endings of the files in folders, see :func:`freqfake.pictures.finding.find_images`.
+    `also` names further endings of the files in folders, see :func:`freqfake.find_images`.
     """
     if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
         raise TypeError(

@@ -10,24 +10,18 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..batch.tables import TableWriter, open_table
-from ..exceptions import FreqFakeError, ModelFileError
+from .._text import did_you_mean
+from ..batch.tables import Row, TableWriter, open_table
+from ..exceptions import FreqFakeError
 from ..pictures.limits import MAX_PIXELS
-from .parser import did_you_mean
 from .terminal import ScreenTable, on_terminal, write_message, write_table
-
-if TYPE_CHECKING:
-    from ..detector.detector import Detector
 
 OK, SOME_UNREADABLE, WRONG_USE, OUR_MISTAKE = 0, 1, 2, 3
 _MOST_HINTS, _MOST_BESIDE = 3, 10_000  # looking through names takes its time
 _BAR_FROM = 20  # pictures; fewer are done before a bar could be read
-
-Row = dict[str, Any]
 
 
 def add_command(
@@ -123,23 +117,8 @@ def add_spectrum(command: argparse.ArgumentParser) -> None:
     command.add_argument("--spectrum", choices=("log", "modulus"), default="log", help=text)
 
 
-def load_model(model: str) -> "Detector":
-    """Load a detector; where there is none of this name, tell which one may have been meant."""
-    from ..detector.detector import load_detector
-
-    try:
-        return load_detector(model)
-    except ModelFileError as error:
-        if Path(model).exists():
-            raise
-        models = (resources.files("freqfake.model_files") / "embedded").iterdir()
-        embedded = [file.name[:-4] for file in models if file.name.endswith(".npz")]
-        beside = map(str, Path(model).parent.glob("*.npz"))
-        raise ModelFileError(f"{error}{did_you_mean(model, [*embedded, *beside])}") from None
-
-
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
-    """Files that the arguments name, see :func:`freqfake.pictures.finding.find_images`.
+    """Files that the arguments name, see :func:`freqfake.find_images`.
 
     Where there is none of a name, what may have been meant is told; the name stays, so that its
     row says what is wrong.

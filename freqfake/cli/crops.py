@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..batch.tables import open_table
+from ..batch.tables import Row, open_table
 from .common import (
     OK,
     SOME_UNREADABLE,
-    Row,
     add_command,
     add_max_pixels,
     add_paths,

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from ..batch.tables import Row
 from ..crops.video import VIDEO_ENDINGS
 from .common import (
     OK,
-    Row,
     add_command,
     add_labelled,
     add_out,

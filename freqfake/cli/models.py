@@ -15,7 +15,6 @@ from .common import (
     add_spectrum,
     check_folder,
     check_not_read,
-    load_model,
     paths_of,
     print_metrics,
     show_bar,
@@ -136,10 +135,12 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _adapt(args: argparse.Namespace) -> int:
+    from ..detector.detector import load_detector
+
     check_folder(args.out)
     paths = paths_of(args.paths)
     check_not_read(args.out, paths)
-    detector = load_model(args.model).adapt(
+    detector = load_detector(args.model).adapt(
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
     detector.save(args.out)
@@ -148,8 +149,10 @@ def _adapt(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    from ..detector.detector import load_detector
+
     real, fake = paths_of(args.real), paths_of(args.fake)
-    metrics = load_model(args.model).evaluate(
+    metrics = load_detector(args.model).evaluate(
         real, fake, n_jobs=args.jobs, progress=show_bar(real + fake)
     )
     print_metrics(metrics, args.json)
@@ -157,23 +160,25 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
+    from ..detector.detector import load_detector
     from ..export import export_onnx
 
     check_folder(args.onnx, "--onnx")
     check_not_read(args.onnx, [args.model], "--onnx")
-    about = export_onnx(load_model(args.model), args.onnx)
+    about = export_onnx(load_detector(args.model), args.onnx)
     print(json.dumps(about, indent=2))
     tell(f"ONNX file written: {args.onnx}")
     return OK
 
 
 def _info(args: argparse.Namespace) -> int:
+    from ..detector.detector import load_detector
     from ..model_files.state import read_manifest
 
     if args.json:
         print(json.dumps(read_manifest(args.model), indent=2))
     else:
-        card = load_model(args.model).card()
+        card = load_detector(args.model).card()
         if on_terminal(sys.stdout):
             _show(card)
         else:

@@ -6,24 +6,11 @@ import importlib.util
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from .._text import did_you_mean
 from .terminal import coloured, console, write_message
-
-
-def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Make the ending of an error that names what was meant; empty if nothing is close.
-
-    Examples
-    --------
-    >>> did_you_mean("scor", ["features", "score"])
-    '; did you mean score?'
-    >>> did_you_mean("nonsense", ["features", "score"])
-    ''
-    """
-    close = difflib.get_close_matches(given, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .common import (
     OK,
@@ -11,12 +11,14 @@ from .common import (
     add_max_pixels,
     add_paths,
     add_verdict,
-    load_model,
     paths_of,
     show_bar,
     start_processes,
     tell,
 )
+
+if TYPE_CHECKING:
+    from ..detector.scoring import VerdictOptions
 
 _PAGE_ENDINGS = (".html", ".htm")
 _EXAMPLES = """
@@ -41,15 +43,18 @@ def add_report(commands: Any) -> None:
 
 
 def _report(args: argparse.Namespace) -> int:
-    load_model(args.model)  # a wrong name is told with what may have been meant
     paths = paths_of(args.paths)
-    options = {name: getattr(args, name) for name in ("max_fpr", "prior", "max_pixels")}
+    options: VerdictOptions = {
+        "max_fpr": args.max_fpr,
+        "prior": args.prior,
+        "max_pixels": args.max_pixels,
+    }
     if args.out.lower().endswith(_PAGE_ENDINGS):
         return _write_page(paths, args, options)
     return _write_folder(paths, args, options)
 
 
-def _write_page(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
+def _write_page(paths: list[str], args: argparse.Namespace, options: "VerdictOptions") -> int:
     from ..report import make_report
     from ..report.page import check_replaceable
 
@@ -68,7 +73,7 @@ def _write_page(paths: list[str], args: argparse.Namespace, options: dict[str, A
     return SOME_UNREADABLE if report.error else OK
 
 
-def _write_folder(paths: list[str], args: argparse.Namespace, options: dict[str, Any]) -> int:
+def _write_folder(paths: list[str], args: argparse.Namespace, options: "VerdictOptions") -> int:
     from ..report import write_reports
 
     bar = show_bar(paths)

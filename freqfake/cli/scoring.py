@@ -4,15 +4,14 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from ..batch.tables import Row
 from .common import (
-    Row,
     add_cluster,
     add_command,
     add_out,
     add_paths,
     add_spectrum,
     add_verdict,
-    load_model,
     write_rows,
 )
 
@@ -68,27 +67,37 @@ def _features(args: argparse.Namespace) -> int:
     from ..features.asynchrony import FEATURE_NAMES
 
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        options = {"spectrum": args.spectrum, "dtype": "float32", "max_pixels": args.max_pixels}
-        done = iter_features(paths, **options, n_jobs=args.jobs, progress=bar)
+        done = iter_features(
+            paths,
+            spectrum=args.spectrum,
+            dtype="float32",
+            max_pixels=args.max_pixels,
+            n_jobs=args.jobs,
+            progress=bar,
+        )
         return ([feature_row(extraction)] for extraction in done)
 
     return write_rows(rows, args, ["path", *FEATURE_NAMES, "error"])
 
 
 def _score(args: argparse.Namespace) -> int:
-    from ..detector.results import score_columns
+    from ..crops.faces import MARGIN
+    from ..detector.detector import load_detector
+    from ..detector.scoring import Terms, score_pictures
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a picture as a whole has none")
-    detector = load_model(args.model)
-    names = ("max_fpr", "prior", "faces", "provenance", "max_pixels")
-    options = {name: getattr(args, name) for name in names}
-    if args.margin is not None:
-        options["margin"] = args.margin
+    terms = Terms(
+        load_detector(args.model),
+        max_fpr=args.max_fpr,
+        prior=args.prior,
+        faces=args.faces,
+        margin=MARGIN if args.margin is None else args.margin,
+        provenance=args.provenance,
+        max_pixels=args.max_pixels,
+    )
 
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        return detector.iter_pictures(paths, **options, n_jobs=args.jobs, progress=bar)
+        return score_pictures(terms, paths, n_jobs=args.jobs, progress=bar)
 
-    rows([], False)  # wrong options are told before a file is written over
-    columns = score_columns(faces=args.faces, provenance=args.provenance)
-    return write_rows(rows, args, columns, args.format)
+    return write_rows(rows, args, terms.columns, args.format)

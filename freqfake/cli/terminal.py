@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from .._text import shown as shown
-
-Row = dict[str, Any]
+from ..batch.tables import Row
 
 STYLES = {
     "fake": "bold red",
@@ -124,8 +123,9 @@ def write_line(text: str, *marks: tuple[str, str]) -> None:
 class ScreenTable:
     """Rows of scores or features to be read on a terminal, as they come.
 
-    It is written to as :class:`freqfake.batch.tables.TableWriter` is. Each row begins with the verdict
-    and the numbers; the path, and below it the reason or the error, take the rest of the width.
+    It is written to like a :class:`freqfake.batch.tables.TableWriter`. Each row begins with the
+    verdict and the numbers; the path, and below it the reason or the error, take the rest of the
+    width.
 
     Parameters
     ----------

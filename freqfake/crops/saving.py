@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .._files import PathLike, whole_file
 from ..batch.parallel import map_pictures
+from ..batch.tables import Row
 from ..exceptions import FreqFakeError, MissingExtraError
 from ..pictures.arrays import to_pil
 from ..pictures.finding import find_images
@@ -31,8 +32,6 @@ _NOT_PORTABLE = re.compile(
     '[<>:"/\\\\|?*\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]'
 )
 _FRAME_NUMBER = re.compile(r"_\d{6,}$")
-
-Row = dict[str, Any]
 
 
 def save_frames(

@@ -130,8 +130,8 @@ class DeepDetector:
             Frames of a video to look at, evenly spread.
         faces : bool
             Look at the largest face of each picture or frame alone, see
-            :func:`freqfake.crops.faces.find_faces`. Frames without a face are left out. The networks
-            were made for crops of faces.
+            :func:`freqfake.crops.faces.find_faces`. Frames without a face are left out. The
+            networks were made for crops of faces.
         margin : float
             See :func:`freqfake.crops.faces.crop_face`.
         max_pixels : int
@@ -190,8 +190,8 @@ class DeepDetector:
         Returns
         -------
         dict
-            See :func:`freqfake.evidence.metrics.detection_metrics`; called fake is what has a positive
-            mean logit. An input without a face, or one that cannot be read, is left out.
+            See :func:`freqfake.evidence.metrics.detection_metrics`; an input with a positive mean
+            logit is called fake. An input without a face, or one that cannot be read, is left out.
         """
         tables = [self.score(side, **options) for side in (real, fake)]
         kept = [table[table.score.notna()] for table in tables]

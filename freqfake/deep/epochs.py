@@ -199,8 +199,8 @@ class Run:
             for name, value in state.items()
         }
         weights = {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        about = {"plan": self.plan, "log": self.log}
-        save_tensors(self.out / CHECKPOINT, weights | moments, about)
+        state = {"plan": self.plan, "log": self.log}
+        save_tensors(self.out / CHECKPOINT, "checkpoint", state, weights | moments)
         self._write_log()
 
     def _write_log(self) -> None:
@@ -209,7 +209,7 @@ class Run:
 
     def resume(self) -> None:
         """Go on after the last epoch on disk."""
-        tensors, about = load_tensors(self.out / CHECKPOINT)
+        about, tensors = load_tensors(self.out / CHECKPOINT, "checkpoint")
         before, now = _essence(about.get("plan", {})), _essence(self.plan)
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:

@@ -4,16 +4,16 @@ import hashlib
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._version import versions
 from ..evidence.calibration import LikelihoodRatioCalibrator
-from ..evidence.domain import TrainingDomain
 from ..evidence.metrics import cllr, cllr_min, detection_metrics
 from ..pictures.facts import ImageFacts
+from .model import TrainedModel
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -89,27 +89,6 @@ class ModelCard:
         )
 
 
-class Described(Protocol):
-    """What a card tells about: a :class:`freqfake.Detector`."""
-
-    classifier: Any
-    calibrator: LikelihoodRatioCalibrator
-    domain: TrainingDomain
-    held_out: list[npt.NDArray[np.float64]]
-    features: Any
-    spectrum: Any
-    max_fpr: float | None
-    training_hashes: list[npt.NDArray[np.uint8]]
-    info: dict[str, Any]
-
-    @property
-    def sha256(self) -> str:
-        """What it is, in 64 hexadecimal digits."""
-
-    def threshold(self) -> float:
-        """Score that a picture called fake exceeds."""
-
-
 def file_hashes(facts: Sequence[ImageFacts]) -> npt.NDArray[np.uint8]:
     """SHA-256 of the files of pictures, sorted, one a row of 32 bytes; some have no file."""
     digests = sorted(bytes.fromhex(fact.sha256) for fact in facts if fact.sha256)
@@ -158,7 +137,7 @@ def held_out_metrics(
     return {**detection_metrics(y, scores), **ratios}
 
 
-def model_card(detector: Described) -> ModelCard:
+def model_card(detector: TrainedModel) -> ModelCard:
     """Make the card of a detector, see :meth:`freqfake.Detector.card`."""
     name = str(detector.info.get("name", "a detector"))
     return ModelCard(
@@ -173,7 +152,7 @@ def model_card(detector: Described) -> ModelCard:
     )
 
 
-def _model(detector: Described) -> Rows:
+def _model(detector: TrainedModel) -> Rows:
     info, n_real, n_fake = detector.info, *map(len, detector.held_out)
     rows = [
         ("features", _FEATURES[detector.features]),
@@ -191,7 +170,7 @@ def _model(detector: Described) -> Rows:
     return (*rows, ("note", info["note"])) if "note" in info else tuple(rows)
 
 
-def _valid_for(detector: Described) -> Rows:
+def _valid_for(detector: TrainedModel) -> Rows:
     domain = detector.domain
     codings = [coding for coding in domain.deliveries_ if coding != "pixels"]
     low, high = domain.side_limits()
@@ -203,7 +182,7 @@ def _valid_for(detector: Described) -> Rows:
     )
 
 
-def _measured(detector: Described) -> Rows:
+def _measured(detector: TrainedModel) -> Rows:
     found = held_out_metrics(detector.held_out, detector.calibrator)
     rows = [
         ("area under the ROC curve", f"{found['auc']:.3f}"),
@@ -215,7 +194,7 @@ def _measured(detector: Described) -> Rows:
     return tuple(rows)
 
 
-def _verdicts(detector: Described) -> Rows:
+def _verdicts(detector: TrainedModel) -> Rows:
     calibrator, rate = detector.calibrator, "not set (max_fpr)"
     if detector.max_fpr is not None:
         rate = f"{detector.max_fpr:.2%}: fake only beyond the score {detector.threshold():.2f}"

@@ -1,22 +1,24 @@
-"""What is left of a detector after delivery."""
+"""What JPEG compression leaves of a detector."""
 
-import io
+import functools
 import itertools
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from PIL import Image
 
 from ..batch.copies import SUBSAMPLINGS, as_jpeg
-from ..batch.parallel import Inputs, expand
+from ..batch.extraction import Picture, Unreadable, read_picture
+from ..batch.parallel import Inputs, map_pictures, warn_left_out
+from ..batch.tables import Row
 from ..evidence.metrics import detection_metrics
-from ..exceptions import FreqFakeError, UnreadableImageWarning
 from ..pictures.arrays import to_pil
-from ..pictures.reading import read_any
+from ..pictures.facts import ImageFacts
+from ..pictures.reading import read_bytes
 from .detector import Detector
+from .scoring import Terms, score_picture
 
 
 def delivery_table(
@@ -76,30 +78,52 @@ def delivery_table(
     1       4:2:0       90           1.0
     """
     _check(qualities, subsamplings)
-    sides = [_readable(pictures) for pictures in (real, fake)]
-    y = np.repeat([0, 1], [len(side) for side in sides])
-    rows = []
-    for subsampling, quality in itertools.product(subsamplings, qualities):
-        copies = [
-            Image.open(io.BytesIO(as_jpeg(to_pil(read_any(image)[0]), quality, subsampling)))
-            for side in sides
-            for image in side
+    deliveries = list(itertools.product(subsamplings, qualities))
+    job = functools.partial(_score_copies, Terms(detector), deliveries)
+    scored, y = [], []
+    for label, side in enumerate((real, fake)):
+        for found in map_pictures(job, side, n_jobs=n_jobs, progress=progress):
+            if isinstance(found, Unreadable):
+                warn_left_out(found.path, found.error, stacklevel=3)
+            else:
+                scored.append(found)
+                y.append(label)
+    return pd.DataFrame(
+        [
+            {"subsampling": subsampling, "quality": quality, **_figures(np.array(y), rows)}
+            for (subsampling, quality), rows in zip(
+                deliveries, zip(*scored, strict=True), strict=True
+            )
         ]
-        scored = detector.score(copies, n_jobs=n_jobs, progress=progress)
-        figures = _figures(y, scored)
-        rows.append({"subsampling": subsampling, "quality": quality, **figures})
-    return pd.DataFrame(rows)
+    )
 
 
-def _figures(y: Any, scored: pd.DataFrame) -> dict[str, float]:
-    done = scored.error == ""  # some may be too small for the features
-    called_fake = (scored.verdict == "fake")[done]
-    y, scores = y[done], scored.score[done]
+def _score_copies(
+    terms: Terms,
+    deliveries: Sequence[tuple[str, int]],
+    path: str,
+    image: Any,
+    facts: ImageFacts | None,
+) -> list[Row] | Unreadable:
+    """Read a picture, and score a JPEG copy of it for each delivery."""
+    picture = read_picture(path, image, facts)
+    if isinstance(picture, Unreadable):
+        return picture
+    original = to_pil(picture.pixels)
+    copies = (read_bytes(as_jpeg(original, quality, kind)) for kind, quality in deliveries)
+    return [score_picture(terms, Picture(path, *copy))[0] for copy in copies]
+
+
+def _figures(y: npt.NDArray[np.int64], rows: Sequence[Row]) -> dict[str, float]:
+    scored = pd.DataFrame(rows)
+    done = (scored.error == "").to_numpy()  # some may be too small for the features
+    y, scored = y[done], scored[done]
+    called_fake = (scored.verdict == "fake").to_numpy()
     return {
-        "auc": detection_metrics(y, scores)["auc"],
+        "auc": detection_metrics(y, scored.score)["auc"],
         "real_called_fake": float(called_fake[y == 0].mean()),
         "fake_called_fake": float(called_fake[y == 1].mean()),
-        "inconclusive": float((scored.verdict == "inconclusive")[done].mean()),
+        "inconclusive": float((scored.verdict == "inconclusive").mean()),
     }
 
 
@@ -112,15 +136,3 @@ def _check(qualities: Sequence[int], subsamplings: Sequence[str]) -> None:
             raise ValueError(
                 f"`subsamplings` must be of {', '.join(SUBSAMPLINGS)}; got {subsampling!r}"
             )
-
-
-def _readable(pictures: Inputs) -> list[Any]:
-    kept = []
-    for name, image in expand(pictures):
-        try:
-            read_any(image)
-        except FreqFakeError as error:
-            warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=3)
-        else:
-            kept.append(image)
-    return kept

@@ -1,157 +1,200 @@
-"""Scoring one picture, or each face in it, in whatever process that runs."""
+"""Scoring pictures, or each face in them, on terms that are settled once a run."""
 
 import dataclasses
 import functools
 import hashlib
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from .._version import versions
 from ..batch.copies import reencoded
-from ..batch.extraction import Extraction, FeatureSet, extract, feature_function, known_facts
-from ..crops.faces import crop_boxes
-from ..features.rich import middle
-from ..features.spectrum import Spectrum
+from ..batch.extraction import Picture, Unreadable, attempt, compute_features, read_picture
+from ..batch.parallel import Inputs, map_pictures
+from ..batch.tables import Row
+from ..crops.faces import MARGIN, check_margin, crop_boxes
+from ..crops.mtcnn import require_nets
+from ..features.rings import cut_middle
 from ..pictures.arrays import to_pil
 from ..pictures.facts import ImageFacts
+from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_bytes
-from .results import PROVENANCE_COLUMNS, as_face, as_row
+from .model import TrainedModel
+from .results import PROVENANCE_COLUMNS, as_face, as_row, score_columns
 
 
-class Scorer(Protocol):
-    """What scores a picture whose features are there: a :class:`freqfake.Detector`."""
+class VerdictOptions(TypedDict, total=False):
+    """Options of every verdict, see :meth:`freqfake.Detector.score`."""
 
-    features: FeatureSet
-    spectrum: Spectrum
+    max_fpr: float | None
+    prior: float
+    max_pixels: int
 
-    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Scores of features."""
 
-    def row(
-        self, extraction: Extraction, *, threshold: float | None = None, prior: float = 0.5
-    ) -> dict[str, Any]:
-        """Row of a picture."""
+class ScoreOptions(VerdictOptions, total=False):
+    """Options of :meth:`freqfake.Detector.score`; the defaults are those of :class:`Terms`."""
+
+    faces: bool
+    margin: float
+    provenance: bool
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a verdict depends on beside the picture.
+    """What scores depend on besides the pictures: made, and checked, once a run.
 
-    Attributes
+    Parameters
     ----------
-    detector : Scorer
-    threshold : float
-        Score that a picture called fake exceeds.
-    prior : float
-        Probability of fake before the picture was looked at.
-    max_pixels : int
-        Larger pictures are refused.
-    model_sha256 : str
-        Of the detector. Where it is given, rows get the columns of :doc:`/repeat`.
-    max_fpr : float or None
-        Rate that the threshold comes from.
+    model : TrainedModel
+    max_fpr, prior, faces, margin, provenance, max_pixels
+        See :meth:`freqfake.Detector.score`.
+
+    Raises
+    ------
+    OperatingPointError
+        The held-out pictures of the model cannot support `max_fpr`.
+    MissingExtraError
+        `faces` needs the extra of that name.
     """
 
-    detector: Scorer
-    threshold: float
-    prior: float
-    max_pixels: int
-    model_sha256: str = ""
+    model: TrainedModel
     max_fpr: float | None = None
+    prior: float = 0.5
+    faces: bool = False
+    margin: float = MARGIN
+    provenance: bool = False
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prior < 1:
+            raise ValueError(f"`prior` must lie between 0 and 1; got {self.prior}")
+        if self.faces:
+            check_margin(self.margin)
+            require_nets()
+        _ = self.threshold, self.about_run  # worked out now, and once
+
+    @cached_property
+    def threshold(self) -> float:
+        """Score that a picture must exceed to be called fake."""
+        return self.model.threshold(self.max_fpr)
+
+    @cached_property
+    def about_run(self) -> Row:
+        """Columns of :doc:`/repeat` that are the same for every picture; none unless asked for."""
+        if not self.provenance:
+            return {}
+        limit = self.model.max_fpr if self.max_fpr is None else self.max_fpr
+        return {
+            "model_sha256": self.model.sha256,
+            "max_fpr": math.nan if limit is None else limit,
+            "threshold": self.threshold if math.isfinite(self.threshold) else math.nan,
+            "prior": self.prior,
+        }
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of the rows."""
+        return score_columns(faces=self.faces, provenance=self.provenance)
 
 
-def score_picture(terms: Terms, path: str, image: Any, facts: ImageFacts | None) -> dict[str, Any]:
-    """Read and score one picture, in whatever process this runs."""
-    detector = terms.detector
-    options: dict[str, Any] = {"compute": feature_function(detector.features, detector.spectrum)}
-    keep = detector.features == "rich" or bool(terms.model_sha256)
-    options |= {"max_pixels": terms.max_pixels}
-    extraction = extract(path, image, facts, **options, keep_pixels=keep)
-    row = detector.row(extraction, threshold=terms.threshold, prior=terms.prior)
-    if detector.features == "rich" and row["verdict"] in ("real", "fake"):
-        row = _unless_fragile(row, terms, extraction, options)
-    return {**row, **_provenance(terms, extraction)}
+def score_pictures(
+    terms: Terms, inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
+) -> Iterator[list[Row]]:
+    """Rows of each picture, in the order given, as they get ready.
+
+    Parameters
+    ----------
+    terms : Terms
+    inputs, n_jobs, progress
+        See :func:`freqfake.iter_features`.
+    """
+    job = functools.partial(_score_input, terms)
+    return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
 
 
-def _unless_fragile(
-    row: dict[str, Any], terms: Terms, extraction: Extraction, options: dict[str, Any]
-) -> dict[str, Any]:
-    """Take a verdict back that light compression changes."""
-    assert extraction.pixels is not None  # they were asked for
+def _score_input(terms: Terms, path: str, image: Any, facts: ImageFacts | None) -> list[Row]:
+    """Rows of one picture, in whatever process this runs."""
+    return score_picture(terms, read_picture(path, image, facts, max_pixels=terms.max_pixels))
+
+
+def score_picture(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
+    """Rows of a picture that was read: one, or one for each face."""
+    rows = _face_rows(terms, picture) if terms.faces else [_whole_row(terms, picture)]
+    provenance = _provenance(terms, picture)
+    return [{**row, **provenance} for row in rows]
+
+
+def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
+    if isinstance(picture, Unreadable):
+        return terms.model.row(picture)
+    extraction = compute_features(picture, terms.model.compute)
+    row = terms.model.row(extraction, threshold=terms.threshold, prior=terms.prior)
+    if terms.model.features == "rich" and row["verdict"] in ("real", "fake"):
+        return _withdrawn_if_fragile(row, terms, picture)
+    return row
+
+
+def _withdrawn_if_fragile(row: Row, terms: Terms, picture: Picture) -> Row:
+    """Withdraw a verdict that light compression would change."""
     # JPEG works in blocks of 8 x 8, on which the middle begins: the rest need not be compressed.
-    compressed, _ = read_bytes(reencoded(to_pil(middle(extraction.pixels))))
-    again = extract(extraction.path, compressed, **options)
-    score = terms.detector.decision_function(np.asarray([again.features]))[0]
-    if (score > 0) == (row["score"] > 0):
+    compressed, _ = read_bytes(reencoded(to_pil(cut_middle(picture.pixels))))
+    features = terms.model.compute(compressed)
+    if (terms.model.decision_function(features[np.newaxis])[0] > 0) == (row["score"] > 0):
         return row
     reason = "the verdict changes when the picture is compressed so lightly that nobody sees it"
     return {**row, "llr": 0.0, "p_fake": terms.prior, "verdict": "inconclusive", "reason": reason}
 
 
-def _provenance(terms: Terms, extraction: Extraction) -> dict[str, Any]:
-    """Tell what the row was made of and with, if that is asked for."""
-    if not terms.model_sha256:
+def _face_rows(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
+    """Score each face as if it were a picture."""
+    if isinstance(picture, Unreadable):
+        return [as_face(terms.model.row(picture))]
+    boxes = attempt(picture.path, lambda: crop_boxes(picture.pixels, margin=terms.margin))
+    if isinstance(boxes, Unreadable):
+        return [as_face(terms.model.row(boxes))]
+    if not len(boxes):
+        return [as_face(_inconclusive(terms, picture.path, "no face found"))]
+    return [_face_row(terms, picture, *face) for face in enumerate(boxes.tolist())]
+
+
+def _face_row(terms: Terms, picture: Picture, number: int, box: list[int]) -> Row:
+    left, top, right, bottom = box
+    # Cutting changes the size, not how the pixels were coded.
+    facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
+    row = _whole_row(terms, Picture(picture.path, picture.pixels[top:bottom, left:right], facts))
+    if row["error"]:  # too small for the features, say; the picture itself was read
+        row = _inconclusive(terms, picture.path, row["error"])
+    return as_face(row, number, *box)
+
+
+def _inconclusive(terms: Terms, path: str, reason: str) -> Row:
+    return as_row(path, math.nan, 0.0, terms.prior, "inconclusive", reason)
+
+
+def _provenance(terms: Terms, picture: Picture | Unreadable) -> Row:
+    """Gather what it takes to repeat a score, if that was asked for."""
+    if not terms.provenance:
         return {}
-    values = (
-        _sha256_of(extraction),
-        terms.model_sha256,
-        np.nan if terms.max_fpr is None else terms.max_fpr,
-        terms.threshold if np.isfinite(terms.threshold) else np.nan,
-        terms.prior,
-        _versions(),
-    )
-    return dict(zip(PROVENANCE_COLUMNS, values, strict=True))
+    found = {"sha256": _sha256_of(picture), **terms.about_run, "versions": _versions()}
+    return {name: found[name] for name in PROVENANCE_COLUMNS}
 
 
-def _sha256_of(extraction: Extraction) -> str:
+def _sha256_of(picture: Picture | Unreadable) -> str:
     """Of the file; of a picture in memory, of its data type, shape and pixels."""
-    if extraction.pixels is None:  # it was not read
+    if isinstance(picture, Unreadable):
         return ""
-    if known_facts(extraction).sha256:
-        return known_facts(extraction).sha256
-    pixels = np.ascontiguousarray(extraction.pixels)
+    if picture.facts.sha256:
+        return picture.facts.sha256
+    pixels = np.ascontiguousarray(picture.pixels)
     about = f"{pixels.dtype.str} {pixels.shape} ".encode()
     return hashlib.sha256(about + pixels.tobytes()).hexdigest()
 
 
 @functools.cache
 def _versions() -> str:
-    """Say the versions as pip writes them, those of the process that does the work."""
+    """Versions as pip writes them, of the process that does the work."""
     return " ".join(f"{name}=={number}" for name, number in versions().items())
-
-
-def score_faces(
-    terms: Terms, path: str, image: Any, facts: ImageFacts | None, *, margin: float
-) -> list[dict[str, Any]]:
-    """Read one picture and score each face in it, as if it were a picture."""
-    rows, found = _face_rows(terms, path, image, facts, margin)
-    provenance = _provenance(terms, found)
-    return [{**row, **provenance} for row in rows]
-
-
-def _face_rows(
-    terms: Terms, path: str, image: Any, facts: ImageFacts | None, margin: float
-) -> tuple[list[dict[str, Any]], Extraction]:
-    # The boxes are taken for features, so that what is wrong with a picture is told as elsewhere.
-    find = functools.partial(crop_boxes, margin=margin)
-    options: dict[str, Any] = {"compute": find, "max_pixels": terms.max_pixels}
-    found = extract(path, image, facts, **options, keep_pixels=True)
-    if found.features is None or found.pixels is None:
-        return [as_face(terms.detector.row(found))], found
-    if not len(found.features):
-        unknown = as_row(path, np.nan, 0.0, terms.prior, "inconclusive", "no face found")
-        return [as_face(unknown)], found
-    rows = []
-    for number, box in enumerate(found.features.tolist()):
-        left, top, right, bottom = box
-        crop = found.pixels[top:bottom, left:right]
-        # Cutting changes the size, not how the pixels were coded.
-        about = dataclasses.replace(known_facts(found), width=right - left, height=bottom - top)
-        row = score_picture(terms, path, crop, about)
-        if row["error"]:  # say, too small for the features: no error, for the picture was read
-            row = as_row(path, np.nan, 0.0, terms.prior, "inconclusive", row["error"])
-        rows.append(as_face(row, number, *box))
-    return rows, found

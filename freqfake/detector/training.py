@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
-from ..batch.extraction import Extraction, FeatureSet, iter_features, known_facts, readable
+from ..batch.extraction import Extraction, FeatureSet, iter_features, readable
 from ..batch.parallel import Inputs, expand
 from ..estimators.adaptation import GaussianExpectationAdapter
 from ..estimators.ridge import StandardizedRidgeClassifier
@@ -22,7 +22,8 @@ from ..exceptions import CalibrationWarning, DatasetWarning, SeparationWarning, 
 from ..features.spectrum import Spectrum
 from ..pictures.facts import ImageFacts
 from .cards import file_hashes, training_info
-from .detector import MIN_LLR, Detector
+from .detector import Detector
+from .model import MIN_LLR
 
 _MIN_PICTURES = 10  # of either class
 _N_FOLDS = 5
@@ -80,12 +81,20 @@ def train_detector(
     CalibrationWarning
         The pictures are too few, or told apart too badly, for a verdict of fake.
     """
-    options: dict[str, Any] = {"features": features, "spectrum": spectrum}
-    options |= {"n_jobs": n_jobs, "progress": progress}
     inputs = [[image for _, image in expand(side)] for side in (real, fake)]
-    if features == "rich":
-        options["n_copies"] = copies_for(sum(map(len, inputs)))
-    parts = [readable(iter_features(side, **options)) for side in inputs]
+    parts = [
+        readable(
+            iter_features(
+                side,
+                features=features,
+                spectrum=spectrum,
+                n_copies=copies_for(sum(map(len, inputs))) if features == "rich" else 0,
+                n_jobs=n_jobs,
+                progress=progress,
+            )
+        )
+        for side in inputs
+    ]
     return train_on_extractions(
         *parts, features=features, spectrum=spectrum, name=name, max_fpr=max_fpr
     )
@@ -115,7 +124,7 @@ def train_on_extractions(
             raise TrainingError(
                 f"at least {_MIN_PICTURES} readable {side} pictures are needed; got {len(part)}"
             )
-    _warn_of_telling_files(*([known_facts(picture) for picture in part] for part in (real, fake)))
+    _warn_of_telling_files(*([picture.facts for picture in part] for part in (real, fake)))
     table = _TrainingTable(real, fake, weights)
     six = features == "asynchrony"
     # The model must not depend on the number of threads.
@@ -127,7 +136,7 @@ def train_on_extractions(
         )
         domain = TrainingDomain().fit(table.X, table.y, table.facts, table.groups, table.weights)
     held_out = [scores[(table.y == label) & table.is_chosen] for label in (0, 1)]
-    hashes = [file_hashes([known_facts(picture) for picture in part]) for part in (real, fake)]
+    hashes = [file_hashes([picture.facts for picture in part]) for part in (real, fake)]
     calibrator = LikelihoodRatioCalibrator().fit(scores, table.y)
     detector = Detector(
         classifier,
@@ -163,7 +172,7 @@ class _TrainingTable:
         sizes = [len(family) for family in families]
         pictures = [picture for family in families for picture in family]
         self.X = np.array([picture.features for picture in pictures])
-        self.facts = [known_facts(picture) for picture in pictures]
+        self.facts = [picture.facts for picture in pictures]
         self.y = np.repeat(np.repeat([0, 1], [len(real), len(fake)]), sizes)
         self.groups = np.repeat(np.arange(len(families)), sizes)
         position = np.concatenate([np.arange(size) for size in sizes])

@@ -8,15 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
     clone,
 )
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from ..exceptions import AdaptationError, AdaptationWarning, SeparationWarning
+from .binary import BinaryClassifier
 from .expectations import Expectations, GaussianExpectationScaler
 from .svm import RBFSVMClassifier
 
@@ -27,7 +26,7 @@ _N_STARTS = 10  # mixtures of the source that the target's start from
 _SAMPLE = 1000  # pictures that a distance is computed from
 
 
-class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
+class GaussianExpectationAdapter(BinaryClassifier):
     """Algorithm 1: a classifier fitted to labelled source pictures, for unlabelled target ones.
 
     Source and target features are each scaled by the Gaussian expectations of their own. The
@@ -201,20 +200,10 @@ class GaussianExpectationAdapter(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.asarray(self.estimator_.decision_function(self.target_scaler_.transform(X)))
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Class of each target picture, shape (n_pictures,)."""
-        called = (self.decision_function(X) > 0).astype(int)
-        return np.asarray(self.classes_[called])
-
     def _scaler(self) -> GaussianExpectationScaler:
         return GaussianExpectationScaler(
             expectations=self.expectations, random_state=self.random_state
         )
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
 
 def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64]) -> bool:

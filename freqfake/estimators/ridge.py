@@ -4,17 +4,16 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .binary import BinaryClassifier
 
 _CLIP = 4  # standard deviations; one odd feature shall not outvote all others
 
 
-class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
+class StandardizedRidgeClassifier(BinaryClassifier):
     """Standardised features and ridge regression on the labels.
 
     scikit-learn's :class:`~sklearn.linear_model.Ridge` does the fitting; what it finds
@@ -54,17 +53,11 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) != 2:
-            raise ValueError(
-                "Only binary classification is supported: `y` must hold 2 classes; got "
-                f"{len(self.classes_)} class" + ("es" if len(self.classes_) > 1 else "")
-            )
-        weights = _balanced(_check_sample_weight(sample_weight, X), y == self.classes_[1])
+        is_second = self._fit_classes(y) == 1
+        weights = _balanced(_check_sample_weight(sample_weight, X), is_second)
         scaler = StandardScaler().fit(X, sample_weight=weights)
         ridge = Ridge(alpha=self.alpha)
-        sides = np.where(y == self.classes_[1], 1.0, -1.0)
+        sides = np.where(is_second, 1.0, -1.0)
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         ridge.fit(self._standardised(X), sides, sample_weight=weights)
         self.coef_ = ridge.coef_
@@ -86,18 +79,8 @@ class StandardizedRidgeClassifier(ClassifierMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.ascontiguousarray(self._standardised(X) * self.coef_)
 
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Class of each picture, shape (n_pictures,)."""
-        called = (self.decision_function(X) > 0).astype(int)
-        return np.asarray(self.classes_[called])
-
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(np.clip((X - self.mean_) / self.scale_, -_CLIP, _CLIP))
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
 
 def _balanced(weights: npt.NDArray[Any], is_second: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -5,15 +5,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .binary import BinaryClassifier
 
-class RBFSVMClassifier(ClassifierMixin, BaseEstimator):
+
+class RBFSVMClassifier(BinaryClassifier):
     """Standardised features and a support vector machine with a Gaussian kernel.
 
     scikit-learn's :class:`~sklearn.svm.SVC` does the fitting. What it finds is kept as plain
@@ -57,13 +56,7 @@ class RBFSVMClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
         X, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) != 2:
-            raise ValueError(
-                "Only binary classification is supported: `y` must hold 2 classes; got "
-                f"{len(self.classes_)} class" + ("es" if len(self.classes_) > 1 else "")
-            )
+        labels = self._fit_classes(y)
         self.gamma_ = 1 / X.shape[1] if self.gamma is None else self.gamma
         scaler = StandardScaler().fit(X)
         svc = SVC(C=self.C, gamma=self.gamma_, class_weight="balanced")
@@ -87,13 +80,3 @@ class RBFSVMClassifier(ClassifierMixin, BaseEstimator):
         # Not a matrix product, whose sums differ with the number of pictures and of threads.
         parts = np.exp(-self.gamma_ * squared) * self.dual_coef_
         return np.asarray(parts.sum(axis=1) + self.intercept_)
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Class of each picture, shape (n_pictures,)."""
-        called = (self.decision_function(X) > 0).astype(int)
-        return np.asarray(self.classes_[called])
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags

@@ -9,7 +9,8 @@ import numpy as np
 from .._files import PathLike, whole_file
 from .._optional import extra
 from .._version import __version__
-from ..detector.detector import MIN_LLR, Detector
+from ..detector.detector import Detector
+from ..detector.model import MIN_LLR
 from ..evidence.domain import _COLOUR_MODES, _EQUAL
 from ..exceptions import OperatingPointError
 from ..features.rich import MIN_SIDE

@@ -1,4 +1,4 @@
-"""What :mod:`freqfake.features.rich` computes, as nodes of a graph: the planes of a kind all at a time."""
+"""The rich features as nodes of a graph, see :mod:`freqfake.features.rich`."""
 
 import numpy as np
 import scipy.fft

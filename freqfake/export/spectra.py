@@ -1,4 +1,4 @@
-"""What :mod:`freqfake.features.asynchrony` and :mod:`freqfake.features.rings` compute, as nodes of a graph."""
+"""The asynchrony features and the rings as nodes of a graph, see :mod:`freqfake.features`."""
 
 import numpy as np
 

@@ -35,7 +35,7 @@ def asynchrony_features(
     image : array, PIL image or path
         See :doc:`/inputs` for arrays and :func:`freqfake.read_image` for files.
     spectrum : {"log", "modulus"}
-        Which spectrum, see :func:`freqfake.features.spectrum.channel_spectra`. The published results
+        Which spectrum, see :func:`freqfake.channel_spectra`. The published results
         belong to ``"log"``; on the paper's own sample faces ``"modulus"``, which its Eq. 5
         prints, does not tell real from fake.
     dtype : {np.float32, np.float64}

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ..exceptions import ImageValueError
-from ..pictures.arrays import check_image, check_shape
+from ..pictures.arrays import to_unit_range
 from ..pictures.reading import ImageLike, load_pixels
-from .rings import cut_middle, ring_statistics
+from .rings import check_side, cut_middle, ring_statistics
 
 N_RINGS = 16  # of equal width from 0 to 0.5 cycles per pixel; one more for the corners
 MIN_SIDE = 64  # pixels; fewer hold too few 8 x 8 blocks and bins a ring
+N_FEATURES = 1800
 
 _PLANES = ("y", "cb", "cr")
 _YCBCR = np.array(  # ITU-R BT.601, as in JPEG, without offsets
@@ -62,7 +62,9 @@ def rich_features(image: ImageLike) -> npt.NDArray[np.float64]:
     >>> len(rich_features(image)) == len(rich_feature_names())
     True
     """
-    pixels = check_image(middle(check_shape(load_pixels(image))), dtype=np.float64)
+    pixels = load_pixels(image)
+    check_side(pixels, MIN_SIDE, "the rich features")
+    pixels = to_unit_range(cut_middle(pixels), dtype=np.float64)
     return np.concatenate([*_parts(pixels * 255).values()])
 
 
@@ -107,17 +109,6 @@ def _group(name: str) -> str:
     if name.startswith("rgb_"):
         return "noise across the colours"
     return "block transforms" if "_dct_" in name else "noise residuals"
-
-
-def middle(pixels: _Array) -> _Array:
-    """Cut out what the rich features read of a picture."""
-    height, width = pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise ImageValueError(
-            f"the rich features need at least {MIN_SIDE} x {MIN_SIDE} pixels; "
-            f"got {width} x {height}"
-        )
-    return cut_middle(pixels)
 
 
 def _parts(rgb: _Array) -> dict[str, _Array]:

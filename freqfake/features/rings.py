@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from ..exceptions import ImageValueError
-from ..pictures.arrays import check_image
+from ..pictures.arrays import to_unit_range
 from ..pictures.reading import ImageLike, load_pixels
 from .spectrum import column_weights
 
@@ -76,14 +76,10 @@ def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
     """
     if n_rings < 1:
         raise ValueError(f"`n_rings` must be at least 1; got {n_rings}")
-    pixels = cut_middle(check_image(load_pixels(image), dtype=np.float64))
-    side = min(pixels.shape[:2])
-    if side < _MIN_SIDE:
-        raise ImageValueError(
-            f"rings need at least {_MIN_SIDE} x {_MIN_SIDE} pixels; "
-            f"got {pixels.shape[1]} x {pixels.shape[0]}"
-        )
-    n_rings = min(n_rings, side // 2)
+    pixels = load_pixels(image)
+    check_side(pixels, _MIN_SIDE, "rings")
+    pixels = to_unit_range(cut_middle(pixels), dtype=np.float64)
+    n_rings = min(n_rings, min(pixels.shape[:2]) // 2)
     colours = np.ascontiguousarray(np.moveaxis(pixels * 255, -1, 0))
     power, coherence, correlation = ring_statistics(colours, n_rings)
     freqs = (np.arange(n_rings) + 0.5) / (2 * n_rings)
@@ -94,6 +90,15 @@ def cut_middle(pixels: _Array) -> _Array:
     """Cut out the middle 512 x 512 pixels, on the 8 x 8 grid of JPEG."""
     top, left = (max(0, (side - MAX_SIDE) // 2) // 8 * 8 for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : top + MAX_SIDE, left : left + MAX_SIDE])
+
+
+def check_side(pixels: _Array, min_side: int, needed_by: str) -> None:
+    """Refuse a picture that is too small."""
+    height, width = pixels.shape[:2]
+    if min(height, width) < min_side:
+        raise ImageValueError(
+            f"{needed_by} need at least {min_side} x {min_side} pixels; got {width} x {height}"
+        )
 
 
 def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Array]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ..pictures.arrays import channel_planes, check_shape
+from ..pictures.arrays import channel_planes
 from ..pictures.reading import ImageLike, load_pixels
 from .percentiles import full_plane_percentiles
 
@@ -84,7 +84,7 @@ def channel_spectra(
     dtype = np.dtype(dtype)
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"`dtype` must be float32 or float64; got {dtype}")
-    pixels = check_shape(load_pixels(image))
+    pixels = load_pixels(image)
     if spectrum == "modulus":
         return _magnitudes(pixels, dtype)[0]
     if pixels.shape[0] * pixels.shape[1] < _FEW:

@@ -1,101 +1,53 @@
-"""What a file is that was taken for a model: told from its first bytes, nothing of it is run."""
+"""Naming files that are mistaken for models, from their first bytes; none of them is loaded."""
 
 import contextlib
 import pickletools
-from collections.abc import Collection
+from typing import BinaryIO
 
-HEAD = 1 << 16  # bytes that are looked at
+_HEAD = 1 << 16  # bytes that are looked at
 _MANY = 200  # opcodes of a pickle in a row; no other file has so many
 
-_PICKLE = (
-    "a pickle: loading one runs any code that it holds, so it is never loaded. Have freqfake write "
-    "the model: Detector.save, `freqfake train`, `freqfake deep train`"
+_UNSAFE = (
+    "loading one runs any code that it holds, so it is never loaded. Have freqfake write the "
+    "model: Detector.save, `freqfake train`, `freqfake deep train`"
 )
-_COMPRESSED = (
-    "compressed, as joblib.dump can write: a pickle inside would run any code that it holds, so "
-    "it is never unpacked. Have freqfake write the model: Detector.save, `freqfake train`, "
-    "`freqfake deep train`"
-)
-_NETWORK = (
-    "with a network's weights: freqfake.deep.load_deep_detector and `freqfake deep score "
-    "--weights` read those that freqfake or Afchar et al. wrote"
-)
-_ONNX = (
-    "an ONNX file: onnxruntime runs it, freqfake only writes it (`freqfake export`). Name the "
-    "model that it was made from"
-)
-_PICTURE = "a picture. Name it as an input, not as the model"
 _MAGIC = {
-    b"\x78\x01": f"zlib-{_COMPRESSED}",
-    b"\x78\x5e": f"zlib-{_COMPRESSED}",
-    b"\x78\x9c": f"zlib-{_COMPRESSED}",
-    b"\x78\xda": f"zlib-{_COMPRESSED}",
-    b"\x1f\x8b": f"gzip-{_COMPRESSED}",
-    b"BZh": f"bzip2-{_COMPRESSED}",
-    b"\xfd7zXZ\x00": f"xz-{_COMPRESSED}",
-    b"\x5d\x00\x00": f"LZMA-{_COMPRESSED}",
-    b"\x04\x22\x4d\x18": f"LZ4-{_COMPRESSED}",
-    b"\x28\xb5\x2f\xfd": f"zstd-{_COMPRESSED}",
-    b"\x89HDF\r\n\x1a\n": f"an HDF5 file {_NETWORK}",
-    b"\x93NUMPY": "a single array of NumPy's. A model is an archive of several",
-    b"\x89PNG": _PICTURE,
-    b"\xff\xd8\xff": _PICTURE,
-    b"GIF8": _PICTURE,
-    b"RIFF": _PICTURE,
-    b"BM": _PICTURE,
-    b"II*\x00": _PICTURE,
-    b"MM\x00*": _PICTURE,
+    (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda", b"\x1f\x8b"): (
+        f"compressed, as joblib.dump writes a pickle: {_UNSAFE}"
+    ),
+    (b"PK\x03\x04",): (
+        "a ZIP archive, as torch.save, Keras and NumPy write. A model of freqfake is a safetensors "
+        "file: Detector.save, `freqfake train` and `freqfake deep train` write one"
+    ),
+    (b"\x89HDF\r\n\x1a\n",): (
+        "an HDF5 file, as Keras writes weights: freqfake.deep.load_deep_detector and `freqfake "
+        "deep score --weights` read those of Afchar et al."
+    ),
 }
+_ONNX = (
+    "an ONNX file: freqfake writes such files (`freqfake export`) and onnxruntime runs them. Name "
+    "the model that it was made from"
+)
 
 
-def foreign_kind(head: bytes) -> str:
-    r"""Say what a file is, what to do with it, from its first :data:`HEAD` bytes.
-
-    Returns
-    -------
-    str
-        Empty for what is not known.
+def describe_foreign(file: BinaryIO) -> str:
+    r"""Say what a file is that is no model of freqfake, and what to do with it.
 
     Examples
     --------
-    >>> import pickle
-    >>> foreign_kind(pickle.dumps({}))[:8], foreign_kind(b"\x89PNG\r\n")[:9]
-    ('a pickle', 'a picture')
+    >>> import io, pickle
+    >>> describe_foreign(io.BytesIO(pickle.dumps({})))[:8], describe_foreign(io.BytesIO(b"hello"))
+    ('a pickle', 'no model of freqfake')
     """
+    head = file.read(_HEAD)
     for magic, words in _MAGIC.items():
         if head.startswith(magic):
             return words
-    if len(head) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
-        return f"a safetensors file {_NETWORK}"
     if _is_pickle(head):
-        return _PICKLE
+        return f"a pickle: {_UNSAFE}"
     if head[:1] == b"\x08" and head[1:2] < b"\x20" and head[2:3] in b'\x12\x1a"*2:B':
         return _ONNX  # protobuf: the version of the format, then another of its first eight fields
-    start = head[:256].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"<"):
-        return "HTML or XML: a page about the model, perhaps. Download the file itself"
-    if start.startswith((b"{", b"[")):
-        return "JSON. A model is an archive of a manifest and arrays"
-    return ""
-
-
-def foreign_archive(names: Collection[str]) -> str:
-    """Say what a ZIP archive is from the names in it; empty for what is not known."""
-    if any(name.endswith((".pkl", ".pickle")) for name in names):
-        return f"an archive of torch.save or of joblib's, with {_PICKLE}"
-    if "schema.json" in names:
-        return (
-            "an archive of skops, whose types freqfake does not build. Have freqfake write the "
-            "model: Detector.save, `freqfake train`"
-        )
-    if "model.weights.h5" in names:
-        return "a Keras archive, which freqfake does not read: only the .h5 of Afchar et al."
-    if "manifest.npy" in names:
-        return (
-            "of model format 1, which held no checksum and is not read any more. Train the model "
-            "again, with `freqfake train`"
-        )
-    return ""
+    return "no model of freqfake"
 
 
 def _is_pickle(head: bytes) -> bool:

@@ -14,6 +14,8 @@ from ..estimators.svm import RBFSVMClassifier
 from ..evidence.calibration import LikelihoodRatioCalibrator
 from ..evidence.distance import ClassDistance, NeighbourDistance
 from ..evidence.domain import TrainingDomain
+from ..features.asynchrony import FEATURE_NAMES
+from ..features.rich import N_FEATURES
 from ..features.spectrum import Spectrum
 
 # A tuple is an array: its lengths, letters for those that are the same wherever they stand in an
@@ -123,6 +125,29 @@ def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str)
     sizes: dict[str, int] = {"n": members["n_features_in_"]} if "n_features_in_" in members else {}
     for name, member in members.items():
         _check(member, expected[name], sizes, f"{owner}.{name}", _WHOLE.get(name, "f"))
+
+
+def check_parts_fit(state: dict[str, Any]) -> None:
+    """Refuse the parts of a detector that do not belong together."""
+    six = state["features"] == "asynchrony"
+    classifier, known, moved = state["classifier"], state["domain"].range_, state["score_adapter"]
+    if isinstance(classifier, GaussianExpectationAdapter) != six:
+        raise ValueError(f"the classifier is none for the {state['features']} features")
+    if isinstance(known, ClassDistance) != six:
+        raise ValueError(f"the domain is none for the {state['features']} features")
+    n_features = len(FEATURE_NAMES) if six else N_FEATURES
+    widths = {known.means_.shape[1] if six else len(known.center_)}
+    widths |= _widths(classifier) if six else {classifier.n_features_in_}
+    if widths != {n_features}:
+        raise ValueError(f"the parts are for {sorted(widths)} features, not for {n_features}")
+    if moved is not None and (six or _widths(moved) != {1}):
+        raise ValueError("the adapter of the scores does not take scores")
+
+
+def _widths(adapter: GaussianExpectationAdapter) -> set[int]:
+    """Numbers of features that the parts of an adapter take."""
+    scalers = [adapter.source_scaler_, adapter.target_scaler_]
+    return {part.n_features_in_ for part in (adapter, adapter.estimator_, *scalers)}
 
 
 def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: str) -> None:

@@ -1,14 +1,12 @@
-"""Model files: arrays and JSON, never code.
+"""Detectors as model files: arrays and plain values, never code.
 
-A model file is a ZIP archive as NumPy's ``.npz`` are: arrays, and a ``manifest.json`` with the
-format version, the tree of objects, in which arrays are named by their entry, and the SHA-256 of
-all this. Only classes of a closed list are ever built, by setting the members that are known for
-them, each of the kind and shape that it must have.
+The state of a detector becomes a tree in JSON, in which arrays are named by their place. Only
+classes of a closed list are ever built from it, by setting the members that are known for them,
+each of the kind and shape that it must have.
 """
 
 import contextlib
-import hashlib
-import json
+import os
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -17,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from .._files import PathLike
+from .._text import did_you_mean
 from ..exceptions import ModelFileError
-from .npz import NAME, Arrays, read_archive, write_archive
-from .schema import CLASSES, DETECTOR, MEMBERS, check_members
+from .schema import CLASSES, DETECTOR, MEMBERS, check_members, check_parts_fit
+from .tensors import Arrays, digest, read_tensors, write_tensors
 from .untrusted import refused_by_name
 
-FORMAT_VERSION = 2
-
 _WHAT = "model of freqfake"
-_MISSING = " is neither a file nor the name of an embedded model"
+_EMBEDDED = resources.files("freqfake.model_files") / "embedded"
+_ENDING = ".safetensors"
 _MAX_DEPTH = 32  # of the tree; an adapted detector has 8
 
 
@@ -50,7 +48,7 @@ def state_digest(state: dict[str, Any]) -> str:
     ('22eb1dc7c251', '1237b30ce385')
     """
     arrays: Arrays = {}
-    return _digest(_encode(state, arrays), arrays)
+    return digest(_encode(state, arrays), arrays)
 
 
 def save_state(path: PathLike, state: dict[str, Any]) -> None:
@@ -72,8 +70,7 @@ def save_state(path: PathLike, state: dict[str, Any]) -> None:
     arrays: Arrays = {}
     tree = _encode(state, arrays)
     check_members(state, DETECTOR, "the detector")
-    manifest = {"format": FORMAT_VERSION, "sha256": _digest(tree, arrays), "state": tree}
-    write_archive(path, json.dumps(manifest, indent=1, allow_nan=False).encode(), arrays)
+    write_tensors(path, "detector", tree, arrays)
 
 
 def load_state(model: PathLike) -> dict[str, Any]:
@@ -89,12 +86,13 @@ def load_state(model: PathLike) -> dict[str, Any]:
     ModelFileError
         There is no such file, or it is damaged, of another format, or no model file at all.
     """
-    with refused_by_name(model, _WHAT, missing=_MISSING):
+    with refused_by_name(model, _WHAT, missing=lambda: _why_missing(model)):
         manifest, arrays = _read(model)
         state = _decode(manifest["state"], arrays)
         if arrays:
             raise ModelFileError(f"holds arrays that nothing names: {', '.join(sorted(arrays))}")
         check_members(state, DETECTOR, "the detector")
+        check_parts_fit(state)
         return dict(state)
 
 
@@ -124,38 +122,21 @@ def read_manifest(model: PathLike) -> dict[str, Any]:
     >>> from freqfake.model_files.state import read_manifest
     >>> manifest = read_manifest("lewoo")
     >>> manifest["format"], manifest["state"]["features"], manifest["state"]["info"]["name"]
-    (2, 'asynchrony', 'lewoo')
+    (1, 'asynchrony', 'lewoo')
     """
-    with refused_by_name(model, _WHAT, missing=_MISSING):
+    with refused_by_name(model, _WHAT, missing=lambda: _why_missing(model)):
         return _read(model)[0]
 
 
 def _read(model: PathLike) -> tuple[dict[str, Any], Arrays]:
     with _located(model) as path:
-        text, arrays = read_archive(path)
-    manifest = json.loads(text)
-    number = manifest.get("format") if isinstance(manifest, dict) else None
-    if not isinstance(number, int):
-        raise ModelFileError("is damaged: its manifest states no format")
-    if number > FORMAT_VERSION:
-        raise ModelFileError(
-            f"has model format {number}, this version of freqfake reads format {FORMAT_VERSION}: "
-            "upgrade it with pip install -U freqfake"
-        )
-    if number < FORMAT_VERSION or manifest.keys() != {"format", "sha256", "state"}:
-        raise ModelFileError("is damaged: its manifest does not state what its format does")
-    if manifest["sha256"] != _digest(manifest["state"], arrays):
-        raise ModelFileError(
-            "is damaged: its content has not the SHA-256 that it states. Copy it anew, or train "
-            "the model again"
-        )
-    return manifest, arrays
+        return read_tensors(path, "detector")
 
 
 @contextlib.contextmanager
 def _located(model: PathLike) -> Iterator[Path]:
     """File of a model, which may be an embedded one."""
-    embedded = resources.files("freqfake.model_files") / "embedded" / f"{model}.npz"
+    embedded = _EMBEDDED / f"{model}{_ENDING}"
     if isinstance(model, str) and model.isidentifier() and embedded.is_file():
         with resources.as_file(embedded) as path:
             yield path
@@ -163,19 +144,13 @@ def _located(model: PathLike) -> Iterator[Path]:
         yield Path(model)
 
 
-def _digest(tree: Any, arrays: Arrays) -> str:
-    digest = hashlib.sha256(_line(tree))
-    for name in sorted(arrays):
-        array = arrays[name].astype(arrays[name].dtype.newbyteorder("<"), order="C", copy=False)
-        digest.update(_line([name, array.dtype.str, array.shape]))
-        digest.update(array.data)
-    return digest.hexdigest()
-
-
-def _line(value: Any) -> bytes:
-    """JSON in one way only, on a line of its own; there is no NaN in it, and no infinity."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return f"{text}\n".encode("ascii")
+def _why_missing(model: PathLike) -> str:
+    """Say what is missing, and what may have been meant."""
+    files = [Path(file.name) for file in _EMBEDDED.iterdir()]
+    known = [file.stem for file in files if file.suffix == _ENDING]
+    known += map(str, Path(model).parent.glob(f"*{_ENDING}"))
+    hint = did_you_mean(os.fspath(model), known)
+    return f" is neither a file nor the name of an embedded model{hint}"
 
 
 def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
@@ -186,7 +161,7 @@ def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
         return {"$class": type(value).__name__, **_encode(members, arrays, *place)}
     if isinstance(value, np.ndarray):
         name = ".".join(place)
-        if value.dtype.kind not in "iuf" or not NAME.fullmatch(name):
+        if value.dtype.kind not in "iuf" or name in arrays:
             raise TypeError(f"an array of {value.dtype} cannot be stored as {name!r}")
         arrays[name] = value
         return {"$array": name}

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,17 +14,19 @@ _MAX_REASON = 200  # characters of what a library has to say
 
 
 @contextlib.contextmanager
-def refused_by_name(path: PathLike, what: str, *, missing: str = "") -> Iterator[None]:
+def refused_by_name(
+    path: PathLike, what: str, *, missing: Callable[[], str] = str
+) -> Iterator[None]:
     """Make one error of whatever reading an untrusted file raises, naming it and what it is not.
 
-    A :class:`ModelFileError` is taken to go on after the name of the file; `missing` goes on after
-    the name of one that is not there.
+    The message of a :class:`ModelFileError` is taken to go on after the name of the file, and what
+    `missing` returns after the name of one that is not there.
     """
     name = os.fspath(path)
     try:
         yield
     except FileNotFoundError:
-        raise ModelFileError(f"no such model: {name}{missing}") from None
+        raise ModelFileError(f"no such model: {name}{missing()}") from None
     except OSError as error:
         raise ModelFileError(f"{name} cannot be read: {error.strerror or error}") from error
     except ModelFileError as error:

@@ -38,19 +38,25 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
         The array has another shape or data type, is empty, or holds values that are not finite
         or outside the range of its data type.
     """
-    pixels = _to_unit_range(check_shape(image), np.dtype(dtype))
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+    return to_unit_range(check_shape(image), dtype=dtype)
 
 
-def channel_planes(image: npt.ArrayLike, *, dtype: npt.DTypeLike) -> Iterator[npt.NDArray[Any]]:
-    """Check a picture, and give its three channels in [0, 1] one after the other.
+def to_unit_range(
+    pixels: npt.NDArray[Any], *, dtype: npt.DTypeLike = np.float32
+) -> npt.NDArray[Any]:
+    """Scale pixels that :func:`check_shape` returned to [0, 1], with three channels."""
+    unit = _scaled(pixels, np.dtype(dtype))
+    return np.broadcast_to(unit, (*unit.shape[:2], 3))
 
-    Takes less memory than :func:`check_image`; the planes are contiguous.
+
+def channel_planes(pixels: npt.NDArray[Any], *, dtype: npt.DTypeLike) -> Iterator[npt.NDArray[Any]]:
+    """Scale pixels that :func:`check_shape` returned to [0, 1], one channel after the other.
+
+    Takes less memory than :func:`to_unit_range`; the planes are contiguous.
     """
-    pixels = check_shape(image)
     for channel in range(3):
         plane = np.ascontiguousarray(pixels[:, :, min(channel, pixels.shape[2] - 1)])
-        yield _to_unit_range(plane, np.dtype(dtype))
+        yield _scaled(plane, np.dtype(dtype))
 
 
 def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -68,7 +74,7 @@ def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
     return pixels[:, :, :3]
 
 
-def _to_unit_range(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def _scaled(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     if pixels.dtype in _FULL_SCALE:
         unit = pixels.astype(dtype)
         unit /= dtype.type(_FULL_SCALE[pixels.dtype])

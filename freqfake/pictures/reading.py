@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from .._files import PathLike
 from ..exceptions import ImageReadError, ImageValueError
+from .arrays import check_shape
 from .facts import ImageFacts, OpenFile, facts_of
 from .limits import MAX_PIXELS, open_file, open_picture
 
@@ -54,8 +55,8 @@ def read_image(
     ------
     ImageReadError
         With the reason: not found, empty, no picture, truncated, too many pixels, a device,
-        a format that is not read for safety, or what :func:`freqfake.pictures.containers.check_parts`
-        refuses.
+        a format that is not read for safety, or what
+        :func:`freqfake.pictures.containers.check_parts` refuses.
 
     Notes
     -----
@@ -111,8 +112,8 @@ def read_bytes(data: bytes) -> tuple[npt.NDArray[Any], ImageFacts]:
 
 
 def load_pixels(image: ImageLike) -> npt.NDArray[Any]:
-    """Pixels of a path, a PIL image or an array."""
-    return read_any(image)[0]
+    """Pixels of a path, a PIL image or an array, of shape (n_rows, n_cols, 1 or 3)."""
+    return check_shape(image if isinstance(image, np.ndarray) else read_any(image)[0])
 
 
 def is_pil_image(image: object) -> "TypeGuard[Image.Image]":

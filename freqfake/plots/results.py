@@ -98,8 +98,8 @@ def plot_delivery(table: "pd.DataFrame", *, ax: "Axes | None" = None) -> "Axes":
     Parameters
     ----------
     table : DataFrame
-        Of :func:`freqfake.detector.robustness.delivery_table`, or another with the columns ``quality``
-        (1 to 100), ``subsampling`` and ``auc``.
+        Of :func:`freqfake.detector.robustness.delivery_table`, or another with the columns
+        ``quality`` (1 to 100), ``subsampling`` and ``auc``.
     ax : matplotlib Axes, optional
 
     Returns

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from .._optional import extra
 from ..features.rings import ring_profiles
 from ..features.spectrum import Spectrum, channel_spectra, full_plane
-from ..pictures.arrays import check_image
+from ..pictures.arrays import to_unit_range
 from ..pictures.reading import ImageLike, load_pixels
 from ._style import CHANNEL_COLOURS, CHANNELS, LINE_STYLES, PAIR_COLOURS, PAIRS, new_axes
 
@@ -42,7 +42,7 @@ def plot_picture(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
     >>> plot_picture(np.zeros((64, 48, 3), np.uint8)).get_title()
     'Picture\n48 x 64 pixels'
     """
-    pixels = check_image(load_pixels(image))
+    pixels = to_unit_range(load_pixels(image))
     ax = new_axes(ax)
     ax.imshow(_thinned(pixels))
     ax.set(title=f"Picture\n{pixels.shape[1]} x {pixels.shape[0]} pixels", xticks=[], yticks=[])

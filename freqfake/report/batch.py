@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from .._files import PathLike
 from ..batch.parallel import map_pictures
 from ..detector.detector import Detector
+from ..detector.scoring import Terms, VerdictOptions
 from ..pictures.finding import find_images
-from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike
 from . import figures
-from .examination import Examination, Model, asked, look_at
+from .examination import Examination, Model, examine_with, prepare
 from .page import Report, check_replaceable, render, render_index, require_packages, write_page
 
 INDEX = "index.html"
@@ -59,9 +59,7 @@ def make_report(
     detector: Detector | PathLike = "faces",
     *,
     name: str = "",
-    max_fpr: float | None = None,
-    prior: float = 0.5,
-    max_pixels: int = MAX_PIXELS,
+    **options: Unpack[VerdictOptions],
 ) -> Report:
     """Make a report on one picture: a page that needs nothing but itself.
 
@@ -94,9 +92,9 @@ def make_report(
     (True, True)
     """
     require_packages()
-    model, detector = asked(detector, max_fpr, prior)
-    found = look_at(image, model, detector, name=name, prior=prior, max_pixels=max_pixels)
-    return Report(found, render(found, detector))
+    terms, model = prepare(detector, **options)
+    found = examine_with(terms, model, image, name=name)
+    return Report(found, render(found, terms.model))
 
 
 def write_reports(
@@ -104,11 +102,9 @@ def write_reports(
     folder: PathLike,
     detector: Detector | PathLike = "faces",
     *,
-    max_fpr: float | None = None,
-    prior: float = 0.5,
-    max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
     progress: bool = False,
+    **options: Unpack[VerdictOptions],
 ) -> list[Listed]:
     """Write a report on each of many pictures, and ``index.html``, which lists them.
 
@@ -138,10 +134,9 @@ def write_reports(
         As :func:`make_report`.
     """
     require_packages()
-    model, detector = asked(detector, max_fpr, prior)
+    terms, model = prepare(detector, **options)
     target = _folder(folder)
-    options: dict[str, Any] = {"folder": target, "prior": prior, "max_pixels": max_pixels}
-    job = functools.partial(_write_one, model, detector, **options)
+    job = functools.partial(_write_one, terms, model, target)
     done = list(map_pictures(job, find_images(inputs), n_jobs=n_jobs, progress=progress))
     write_page(target / INDEX, render_index(done, model))
     return done
@@ -174,20 +169,12 @@ def _folder(path: PathLike) -> Path:
 
 
 def _write_one(
-    model: Model,
-    detector: Detector,
-    path: str,
-    image: str,
-    facts: None,
-    *,
-    folder: Path,
-    prior: float,
-    max_pixels: int,
+    terms: Terms, model: Model, folder: Path, path: str, image: str, facts: None
 ) -> Listed:
     """Write the page of one picture, in whatever process this runs."""
-    found = look_at(image, model, detector, prior=prior, max_pixels=max_pixels)
+    found = examine_with(terms, model, image)
     name = page_name(path)
-    write_page(folder / name, render(found, detector, index=INDEX))
+    write_page(folder / name, render(found, terms.model, index=INDEX))
     return _listed(found, name)
 
 

@@ -5,22 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from .._files import PathLike
 from .._version import versions
+from ..batch.extraction import Picture, Unreadable, read_picture
 from ..detector.detector import Detector, load_detector
+from ..detector.model import TrainedModel
+from ..detector.scoring import Terms, VerdictOptions, score_picture
 from ..evidence.calibration import posterior, verbal_equivalent
 from ..exceptions import FreqFakeError, ImageReadError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..pictures.facts import ImageFacts
 from ..pictures.finding import find_images
-from ..pictures.limits import MAX_PIXELS
 from ..pictures.provenance import Provenance, read_provenance
-from ..pictures.reading import ImageLike, read_any
+from ..pictures.reading import ImageLike
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,7 @@ def examine(
     detector: Detector | PathLike = "faces",
     *,
     name: str = "",
-    max_fpr: float | None = None,
-    prior: float = 0.5,
-    max_pixels: int = MAX_PIXELS,
+    **options: Unpack[VerdictOptions],
 ) -> Examination:
     """Find out all that a report tells about one picture.
 
@@ -158,62 +158,50 @@ def examine(
     >>> found.name, found.verdict, sorted(found.contributions)[:2]
     ('noise', 'inconclusive', ['block transforms', 'noise across the colours'])
     """
-    return look_at(
-        image, *asked(detector, max_fpr, prior), name=name, prior=prior, max_pixels=max_pixels
-    )
+    terms, model = prepare(detector, **options)
+    return examine_with(terms, model, image, name=name)
 
 
-def look_at(
-    image: ImageLike,
-    model: Model,
-    detector: Detector,
-    *,
-    name: str = "",
-    prior: float = 0.5,
-    max_pixels: int = MAX_PIXELS,
-) -> Examination:
-    """Examine a picture with a model that was loaded already, see :func:`examine`."""
-    file = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-    if file is not None and list(find_images(file)) != [file]:
-        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
-    options: dict[str, Any] = {"prior": prior, "max_pixels": max_pixels}
-    row = next(detector.iter_scores([image], max_fpr=model.max_fpr, **options))
-    name = name or Path(file or "").name or file or "a picture in memory"
-    found: dict[str, Any] = {
-        **row,
-        "name": name,
-        "path": file or "",
-        "prior": prior,
-        "model": model,
-    }
-    if file is not None:
-        found["provenance"] = _provenance(file)
-    if np.isfinite(row["score"]):
-        beyond = (float(np.mean(scores >= row["score"])) for scores in detector.held_out)
-        found["shares_beyond"] = tuple(beyond)
-    return Examination(**found, **_from_pixels(image, detector, max_pixels))
-
-
-def asked(
-    detector: Detector | PathLike, max_fpr: float | None, prior: float
-) -> tuple[Model, Detector]:
-    """Load the model where it is not loaded yet; what a report says about it, and the detector."""
+def prepare(
+    detector: Detector | PathLike, **options: Unpack[VerdictOptions]
+) -> tuple[Terms, Model]:
+    """Load the model where it is not loaded yet, and settle the terms; check all of it."""
     name = ""
     if not isinstance(detector, Detector):
         name = os.fspath(detector)
         detector = load_detector(detector)
-    detector.iter_scores([], max_fpr=max_fpr, prior=prior)  # wrong options are told first
+    terms = Terms(detector, **options)
     calibrator = detector.calibrator
     model = Model(
         name=name or f"{detector.info.get('name', 'unnamed')} (a detector in memory)",
         sha256=detector.sha256,
         features=detector.features,
         info=detector.info,
-        threshold=detector.threshold(max_fpr),
-        max_fpr=detector.max_fpr if max_fpr is None else max_fpr,
+        threshold=terms.threshold,
+        max_fpr=detector.max_fpr if terms.max_fpr is None else terms.max_fpr,
         bounds=(float(calibrator.lower_bound_), float(calibrator.upper_bound_)),
     )
-    return model, detector
+    return terms, model
+
+
+def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = "") -> Examination:
+    """Examine a picture on terms that :func:`prepare` settled."""
+    file = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
+    if file is not None and list(find_images(file)) != [file]:
+        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
+    picture = read_picture(file or "", image, max_pixels=terms.max_pixels)
+    row = score_picture(terms, picture)[0]
+    score = row["score"]
+    beyond = (float(np.mean(scores >= score)) for scores in terms.model.held_out)
+    return Examination(
+        **{**row, "path": file or ""},
+        name=name or Path(file or "").name or file or "a picture in memory",
+        prior=terms.prior,
+        model=model,
+        provenance=None if file is None else _provenance(file),
+        shares_beyond=tuple(beyond) if np.isfinite(score) else (),
+        **_from_pixels(picture, terms.model),
+    )
 
 
 def _provenance(path: PathLike) -> Provenance | None:
@@ -223,16 +211,16 @@ def _provenance(path: PathLike) -> Provenance | None:
         return None
 
 
-def _from_pixels(image: ImageLike, detector: Detector, max_pixels: int) -> dict[str, Any]:
-    """Find what the pixels tell beside the score, as much of it as can be had."""
-    found: dict[str, Any] = {}
+def _from_pixels(picture: Picture | Unreadable, model: TrainedModel) -> dict[str, Any]:
+    """Find what the pixels tell besides the score, as much of it as can be had."""
+    if isinstance(picture, Unreadable):
+        return {}
+    found: dict[str, Any] = {"pixels": picture.pixels, "facts": picture.facts}
     try:
-        pixels, facts = read_any(image, max_pixels=max_pixels)
-        found = {"pixels": pixels, "facts": facts}
-        features = asynchrony_features(pixels, spectrum=detector.spectrum)
-        found["features"] = dict(zip(FEATURE_NAMES, map(float, features), strict=True))
-        if detector.features == "rich":
-            found["contributions"] = detector.contributions(pixels)
-    except (FreqFakeError, MemoryError):  # the row of the score tells a picture that is no good
+        features = asynchrony_features(picture.pixels, spectrum=model.spectrum)
+        found["features"] = dict(zip(FEATURE_NAMES, features.tolist(), strict=True))
+        if model.features == "rich":
+            found["contributions"] = model.contributions(picture.pixels)
+    except (FreqFakeError, MemoryError):  # the row of the score says what is wrong
         pass
     return found

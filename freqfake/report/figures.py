@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..detector.detector import Detector
+from ..detector.model import TrainedModel
 from ..evidence.calibration import shown_llr
 from ..exceptions import ImageValueError
 from ..pictures.arrays import to_pil
@@ -106,7 +106,7 @@ def verbal_scale(found: Examination) -> Figure:
     )
 
 
-def scores(found: Examination, detector: Detector) -> Figure:
+def scores(found: Examination, detector: TrainedModel) -> Figure:
     """Draw the score among those of the model's held-out pictures."""
     real, fake = found.shares_beyond
     description = (
@@ -123,7 +123,7 @@ def scores(found: Examination, detector: Detector) -> Figure:
     )
 
 
-def parts(found: Examination, detector: Detector) -> Figure | None:
+def parts(found: Examination, detector: TrainedModel) -> Figure | None:
     """Draw what makes up the score: its parts, or the six features among known ones."""
     if found.contributions:
         told = ", ".join(f"{name} {value:+.2f}" for name, value in found.contributions.items())

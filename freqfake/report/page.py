@@ -16,7 +16,7 @@ from urllib.parse import quote
 from .._files import PathLike, whole_file
 from .._optional import extra
 from .._version import __version__
-from ..detector.detector import Detector
+from ..detector.model import TrainedModel
 from ..evidence.calibration import shown_llr
 from ..exceptions import FreqFakeError
 from . import figures
@@ -104,13 +104,13 @@ def require_packages() -> None:
         import matplotlib  # noqa: F401
 
 
-def render(found: Examination, detector: Detector, *, index: str = "") -> str:
+def render(found: Examination, detector: TrainedModel, *, index: str = "") -> str:
     """Make the page of an examination.
 
     Parameters
     ----------
     found : Examination
-    detector : Detector
+    detector : TrainedModel
         The one it was made with.
     index : str
         Name of the page that lists this one, to link back to it.
@@ -146,7 +146,7 @@ def check_replaceable(path: Path) -> None:
                 )
 
 
-def _figures(found: Examination, detector: Detector) -> dict[str, Any]:
+def _figures(found: Examination, detector: TrainedModel) -> dict[str, Any]:
     """Whatever can be drawn of the picture; the template says what is missing."""
     drawn: dict[str, Any] = {"scale": None, "scores": None, "parts": None}
     drawn |= {"rings": [], "tiles": [], "tiles_problem": "", "preview": "", "cut": False}

@@ -1,8 +1,8 @@
 """Models and scores that go from one set of dependencies to another, and must stay the same.
 
-Run by the interpreter of each, in a folder for each: ``python tests/model_files/exchange.py save FOLDER``
-trains detectors and stores them beside the pictures and what these score;
-``python tests/model_files/exchange.py check FOLDER ...`` scores the pictures of the others by their models.
+Run by the interpreter of each, in a folder for each: ``python exchange.py save FOLDER`` trains
+detectors and stores them beside the pictures and what these score; ``python exchange.py check
+FOLDER ...`` scores the pictures of the others by their models.
 """
 
 import json
@@ -18,7 +18,7 @@ from PIL import Image
 from freqfake import load_detector, train_detector
 
 sys.path.append(str(Path(__file__).parents[1]))
-from helpers import make_picture  # noqa: E402
+from helpers import make_picture
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 TOLERANCE = 1e-9

@@ -7,27 +7,21 @@ import json
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import safetensors.numpy
 import torch
 
 from ..._files import PathLike
-from ..._optional import extra
 from ...exceptions import ModelFileError
-from ...model_files.foreign import HEAD, foreign_kind
+from ...model_files.foreign import describe_foreign
+from ...model_files.tensors import Arrays, read_header
 from ...model_files.untrusted import open_untrusted, refused_by_name
 from .resnet import ResNet50
 
-with extra("deep", "safetensors"):
-    from safetensors.torch import load_file
-
-Arrays = dict[str, npt.NDArray[Any]]
 State = dict[str, torch.Tensor]
 
 MAX_BYTES = 1 << 30  # of a file; the checkpoint of the largest network has 0.3 GB
-_MAX_HEADER = 1 << 20  # bytes
 _OLD_PYTORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # before its files were archives
 
 _KERAS_EPSILON, _TORCH_EPSILON = 1e-3, 1e-5  # of batch norm, added to the variance
@@ -71,21 +65,24 @@ def _of_tfjs(path: Path) -> State:
 
 
 def _of_safetensors(path: Path) -> State:
-    check_safetensors(path)
-    state: State = load_file(path)
-    return state
+    with open_untrusted(path, MAX_BYTES) as file:
+        read_header(file)  # may refuse it
+        file.seek(0)
+        return as_tensors(safetensors.numpy.load(file.read()))
 
 
 def _of_pytorch(path: Path) -> State:
     """Read a file of PyTorch's: by PyTorch, in the way that builds tensors and runs nothing."""
     with open_untrusted(path, MAX_BYTES) as file:
-        head = file.read(HEAD)
+        is_old = file.read(len(_OLD_PYTORCH)) == _OLD_PYTORCH
+        file.seek(0)
+        words = describe_foreign(file)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                 raise ModelFileError(f"unpacks to more than {MAX_BYTES} bytes")
-    elif not head.startswith(_OLD_PYTORCH):
-        raise ModelFileError(f"is {foreign_kind(head) or 'no file of PyTorch'}")
+    elif not is_old:
+        raise ModelFileError(f"is {words}, nor a file of PyTorch")
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except pickle.UnpicklingError:  # whose message tells how to load it all the same
@@ -166,16 +163,8 @@ def _expect_torchvisions_colours(state: Arrays) -> None:
     state["bn1.running_mean"] = (state["bn1.running_mean"] - shift).astype(np.float32)
 
 
-def check_safetensors(path: PathLike) -> None:
-    """Refuse what is no safetensors file, or has a header that takes long to read."""
-    with open_untrusted(path, MAX_BYTES) as file:
-        head = file.read(HEAD)
-    if head[8:9] != b"{":
-        raise ModelFileError(f"is {foreign_kind(head) or 'no safetensors file'}")
-    if int.from_bytes(head[:8], "little") > _MAX_HEADER:
-        raise ModelFileError("has a header longer than that of any network")
-
-
 def as_tensors(arrays: Arrays) -> dict[str, torch.Tensor]:
     """Turn arrays into tensors, whatever their order in memory."""
-    return {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    return {
+        name: torch.from_numpy(np.require(a, requirements=["C", "W"])) for name, a in arrays.items()
+    }

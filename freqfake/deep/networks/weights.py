@@ -3,8 +3,6 @@
 Both hold arrays; nothing of a file is ever run.
 """
 
-import hashlib
-import json
 from typing import Any
 
 import numpy as np
@@ -12,18 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ..._files import PathLike, whole_file
+from ..._files import PathLike
 from ..._optional import extra
 from ...exceptions import ModelFileError
-from ...model_files.foreign import HEAD, foreign_kind
+from ...model_files.foreign import describe_foreign
+from ...model_files.tensors import Arrays, read_tensors, write_tensors
 from ...model_files.untrusted import open_untrusted, refused_by_name
 from .dldfd import DLDFD
-from .imagenet import MAX_BYTES, Arrays, as_tensors, check_safetensors
+from .imagenet import MAX_BYTES, as_tensors
 from .mesonet import Meso4, MesoInception4
-
-with extra("deep", "safetensors"):
-    from safetensors import safe_open
-    from safetensors.torch import load_file, save
 
 Network = DLDFD | Meso4 | MesoInception4
 
@@ -32,8 +27,6 @@ NETWORKS: dict[str, type[Network]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
 }
-FORMAT_VERSION = 2
-_FIRST_WITH_DIGEST = 2
 _MAX_VALUES = 1 << 20  # of an array in a Keras file; the published ones have up to 16384
 _MAX_ARRAYS = 100  # of the published ones up to 64
 
@@ -58,8 +51,8 @@ def save_network(path: PathLike, network: Network, *, info: dict[str, Any] | Non
     OSError
         The file cannot be written. It is complete or not there at all.
     """
-    about = {"network": network_name(network), "config": network.config, "info": info or {}}
-    save_tensors(path, network.state_dict(), about)
+    state = {"network": network_name(network), "config": network.config, "info": info or {}}
+    save_tensors(path, "network", state, network.state_dict())
 
 
 def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
@@ -76,7 +69,7 @@ def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
     ModelFileError
         There is no such file, or it is damaged, or holds no network of this package.
     """
-    tensors, about = load_tensors(path)
+    about, tensors = load_tensors(path, "network")
     with refused_by_name(path, "network of freqfake"):
         kind, config = NETWORKS[about["network"]], about["config"]
         with torch.device("meta"):  # shapes alone: what is stated may be of any size
@@ -88,42 +81,21 @@ def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
         return network.eval(), dict(about["info"])
 
 
-def save_tensors(path: PathLike, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and plain values, all or nothing."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    about = {"format": FORMAT_VERSION, **about}
-    text = json.dumps({**about, "sha256": _digest(contiguous, about)})
-    with whole_file(path) as file:
-        file.write(save(contiguous, metadata={"freqfake": text}))
+def save_tensors(
+    path: PathLike, kind: str, state: dict[str, Any], tensors: dict[str, torch.Tensor]
+) -> None:
+    """Write tensors and plain values, see :mod:`freqfake.model_files.tensors`."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    write_tensors(path, kind, state, arrays, max_bytes=MAX_BYTES)
 
 
-def load_tensors(path: PathLike) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_tensors(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Read what :func:`save_tensors` wrote."""
-    with refused_by_name(path, "file of freqfake's networks"):
-        check_safetensors(path)
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})["freqfake"])
-        if about["format"] > FORMAT_VERSION:
-            raise ModelFileError(
-                f"has model format {about['format']}, this version of freqfake reads up to "
-                f"{FORMAT_VERSION}: upgrade it with pip install -U freqfake"
-            )
-        tensors = load_file(path)
-        digest = about.pop("sha256", None)
-        if digest != _digest(tensors, about) and about["format"] >= _FIRST_WITH_DIGEST:
-            raise ModelFileError("is damaged: its content has not the SHA-256 that it states")
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+    with refused_by_name(path, f"{kind} of freqfake"):
+        manifest, arrays = read_tensors(path, kind, max_bytes=MAX_BYTES)
+        if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ModelFileError("holds NaN or infinity")
-        return tensors, about
-
-
-def _digest(tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+        return manifest["state"], as_tensors(arrays)
 
 
 def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
@@ -172,9 +144,10 @@ def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
             layers[family].setdefault(int(number), {})[kind.split(":")[0]] = _values(value, key)
 
     with open_untrusted(path, MAX_BYTES) as file:
-        head = file.read(HEAD)
-        if not head.startswith(b"\x89HDF"):
-            raise ModelFileError(f"is {foreign_kind(head) or 'no HDF5 file'}")
+        is_hdf5 = file.read(4) == b"\x89HDF"
+        file.seek(0)
+        if not is_hdf5:
+            raise ModelFileError(f"is {describe_foreign(file)}, nor an HDF5 file")
         with h5py.File(file, "r") as weights:
             weights.visititems(lambda key, value: collect(f"/{key}", value))
     return {family: [of[n] for n in sorted(of)] for family, of in layers.items()}

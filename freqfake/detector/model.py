@@ -1,0 +1,207 @@
+"""A trained model: from features to a score, a likelihood ratio and a verdict."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..batch.extraction import Compute, Extraction, FeatureSet, Unreadable, feature_function
+from ..batch.tables import Row
+from ..estimators.adaptation import GaussianExpectationAdapter
+from ..estimators.ridge import StandardizedRidgeClassifier
+from ..evidence.calibration import (
+    LikelihoodRatioCalibrator,
+    false_alarm_threshold,
+    posterior,
+    shown_llr,
+    verbal_equivalent,
+)
+from ..evidence.domain import TrainingDomain
+from ..features.rich import rich_feature_groups, rich_features
+from ..features.spectrum import Spectrum
+from ..model_files.state import state_digest
+from ..pictures.facts import ImageFacts
+from ..pictures.reading import ImageLike
+from .results import as_row
+
+MIN_LLR = 1.0  # log10; a picture whose ratio is closer to 0 is too close to call
+
+_CAVEATS = {
+    ("asynchrony", "fake"): (
+        "; the colour channels' spectra disagree as in the generated training pictures, but a "
+        "real picture that was never a 4:2:0 JPEG can look like this too"
+    ),
+    ("asynchrony", "real"): (
+        "; the colour channels' spectra agree as in the real training pictures, but a generated "
+        "picture that was once a 4:2:0 JPEG looks like this too"
+    ),
+}
+
+
+class TrainedModel:
+    """What training leaves, and what a verdict follows from.
+
+    Base of :class:`freqfake.Detector`, which reads pictures. See there for the attributes.
+    """
+
+    def __init__(
+        self,
+        classifier: GaussianExpectationAdapter | StandardizedRidgeClassifier,
+        calibrator: LikelihoodRatioCalibrator,
+        domain: TrainingDomain,
+        held_out: list[npt.NDArray[np.float64]],
+        *,
+        features: FeatureSet = "asynchrony",
+        spectrum: Spectrum = "log",
+        max_fpr: float | None = None,
+        score_adapter: GaussianExpectationAdapter | None = None,
+        training_hashes: list[npt.NDArray[np.uint8]] | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> None:
+        self.classifier = classifier
+        self.calibrator = calibrator
+        self.domain = domain
+        self.held_out = held_out
+        self.features = features
+        self.spectrum = spectrum
+        self.max_fpr = max_fpr
+        self.score_adapter = score_adapter
+        self.training_hashes = training_hashes or [np.empty((0, 32), np.uint8)] * 2
+        self.info = info or {}
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all that the model holds, in 64 hexadecimal digits.
+
+        It is the same before and after saving, see
+        :func:`freqfake.model_files.state.state_digest`. Two models that can differ in any score
+        differ in it.
+        """
+        return state_digest(vars(self))
+
+    @property
+    def compute(self) -> Compute:
+        """Function that computes the model's features from pixels."""
+        return feature_function(self.features, self.spectrum)
+
+    def threshold(self, max_fpr: float | None = None) -> float:
+        """Score that a picture must exceed to be called fake, so that real ones rarely are.
+
+        Parameters
+        ----------
+        max_fpr : float, optional
+            Largest rate of real pictures called fake: the one-sided 95 % Clopper-Pearson bound
+            of the rate among the held-out real pictures stays below it. The model's own by
+            default; if that is None too, there is no threshold beyond the likelihood ratio of
+            10 that every verdict needs.
+
+        Returns
+        -------
+        float
+            Minus infinity if there is no threshold.
+
+        Raises
+        ------
+        OperatingPointError
+            There are too few held-out real pictures to support such a rate.
+        """
+        limit = self.max_fpr if max_fpr is None else max_fpr
+        return -np.inf if limit is None else false_alarm_threshold(self.held_out[0], limit)
+
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Scores from features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_pictures, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_pictures,)
+            Not calibrated, positive for fake, also for pictures outside the model's domain.
+        """
+        scores = self.classifier.decision_function(X)
+        if self.score_adapter is not None:
+            scores = self.score_adapter.to_source(scores[:, np.newaxis])[:, 0]
+        return np.asarray(scores)
+
+    def contributions(self, image: ImageLike) -> dict[str, float]:
+        """Split the score of a picture into what each kind of trace adds to it.
+
+        Parameters
+        ----------
+        image : array, PIL image or path
+            See :func:`freqfake.rich_features`.
+
+        Returns
+        -------
+        dict of str to float
+            By the names of :func:`freqfake.features.rich.rich_feature_groups`, positive where
+            they speak for fake. Together with ``classifier.intercept_`` they add up to the score,
+            except for an adapted detector, whose scores are moved afterwards.
+
+        Raises
+        ------
+        ValueError
+            The detector uses the six features, and its score has no such parts.
+        ImageReadError, ImageValueError
+            The picture cannot be read, the array is no picture, or it is too small.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import freqfake
+        >>> image = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+        >>> list(freqfake.load_detector().contributions(image))
+        ['rings', 'noise residuals', 'noise across the colours', 'block transforms']
+        """
+        if not isinstance(self.classifier, StandardizedRidgeClassifier):
+            raise ValueError("only a score from the rich features has parts; see plot_features")
+        parts = self.classifier.contributions(rich_features(image)[np.newaxis])[0]
+        groups = rich_feature_groups()
+        return {name: float(parts[positions].sum()) for name, positions in groups.items()}
+
+    def row(
+        self,
+        extraction: Extraction | Unreadable,
+        *,
+        threshold: float | None = None,
+        prior: float = 0.5,
+    ) -> Row:
+        """Row of :meth:`freqfake.Detector.score` for a picture whose features are known."""
+        if isinstance(extraction, Unreadable):
+            unknown = (np.nan, np.nan, np.nan, "", "")
+            return as_row(extraction.path, *unknown, extraction.error)
+        features = extraction.features[np.newaxis]
+        score = float(self.decision_function(features)[0])
+        if isinstance(self.classifier, GaussianExpectationAdapter):
+            features = self.classifier.to_source(features)
+        objections = self.domain.objections(features[0], extraction.facts)
+        if objections:
+            words = ("inconclusive", "; ".join(objections))
+            return as_row(extraction.path, score, 0.0, prior, *words)
+        llr = float(self.calibrator.predict(score))
+        threshold = self.threshold() if threshold is None else threshold
+        verdict, reason = self._verdict(llr, score > threshold)
+        if self._was_trained_on(extraction.facts):
+            reason += "; but this very file was among the training pictures, so it means little"
+        p_fake = float(posterior(llr, prior))
+        return as_row(extraction.path, score, llr, p_fake, verdict, reason)
+
+    def _was_trained_on(self, facts: ImageFacts) -> bool:
+        digest = np.frombuffer(bytes.fromhex(facts.sha256), np.uint8)
+        if not len(digest):
+            return False
+        return any((known == digest).all(axis=1).any() for known in self.training_hashes)
+
+    def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
+        """Verdict, and the reason for it."""
+        words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{shown_llr(llr):.1f})"
+        if abs(llr) < MIN_LLR:
+            if llr in (self.calibrator.lower_bound_, self.calibrator.upper_bound_):
+                words += ", the most that the model's calibration pictures support"
+            return "inconclusive", f"too close to call: {words}"
+        if llr > 0 and not beyond_threshold:
+            return "inconclusive", f"{words}, but not beyond the false-alarm rate asked for"
+        verdict = "fake" if llr > 0 else "real"
+        return verdict, words + _CAVEATS.get((self.features, verdict), "")
