@@ -1,4 +1,4 @@
-"""Print the oldest supported dependencies as constraints for pip: the minima in pyproject.toml."""
+"""Print pip constraints for the oldest dependencies: the minima in pyproject.toml."""
 
 import re
 import tomllib
@@ -8,7 +8,7 @@ TEXT = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"
 
 
 def minima(project: dict) -> set[str]:
-    """Name and version of each requirement that has a minimum."""
+    """Return name and version of each requirement that has a minimum."""
     extras = project["optional-dependencies"].values()
     wanted = [*project["dependencies"], *(one for extra in extras for one in extra)]
     found = (re.match(r"([\w.-]+) *>= *([\w.]+)", requirement) for requirement in wanted)

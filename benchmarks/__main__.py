@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: ``python -m benchmarks RUN ...``."""
+"""Command line of the benchmarks: ``python -m benchmarks RUN ...``."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 try:
     import joblib
-    import pyarrow  # noqa: F401  # what pandas writes Parquet with
+    import pyarrow  # noqa: F401  # pandas needs it for Parquet
     from threadpoolctl import threadpool_limits
 
     from . import algorithm1, attacks, comparison, deep, delivery, history, paper, scaling, timing
@@ -40,7 +40,7 @@ RUNS: dict[str, Callable[[Config, Report], None]] = {
     "scaling": scaling.scaling,
     "fuzz": fuzz.fuzz,
 }
-_ALONE = ("deep", "timing", "deep-timing", "scaling", "fuzz")  # want the machine for themselves
+_ALONE = ("deep", "timing", "deep-timing", "scaling", "fuzz")  # need an idle machine
 ALL = [name for name in RUNS if name not in _ALONE]
 _DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
 
@@ -48,37 +48,37 @@ _DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
 def _parser() -> argparse.ArgumentParser:
     lines = [f"  {name:<14} {(run.__doc__ or '').splitlines()[0]}" for name, run in RUNS.items()]
     alone = " and ".join(_ALONE)
-    lines.append(f"  {'all':<14} All of these but {alone}, which want a quiet machine.")
+    lines.append(f"  {'all':<14} All of these but {alone}, which need an idle machine.")
     epilog = "\n".join(["runs:", *lines]) + textwrap.dedent("""
 
-        The embedded models and the figures of their cards are made by
+        These make the embedded models and the figures of their cards:
           python -m benchmarks.default_model --help
           python -m benchmarks.embedded_model --help""")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Makes every figure of docs/benchmarks.md and the pages that it links to.",
+        description="Make every figure in docs/benchmarks.md and the pages that it links to.",
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     here = Path(__file__).parent
     parser.add_argument("runs", nargs="+", metavar="RUN", choices=[*RUNS, "all"])
-    parser.add_argument("--config", type=Path, default=here / "config.toml", help="names the sets")
+    parser.add_argument("--config", type=Path, default=here / "config.toml", help="file of sets")
     parser.add_argument(
         "--data",
         type=Path,
         action="append",
-        help="where the folders of the configuration are looked up; may be given again",
+        help="folder that holds the folders of the configuration; may be repeated",
     )
     parser.add_argument(
         "--work",
         type=Path,
         default=ROOT / ".bench_cache",
-        help="features, results and made pictures go here; what is there is used again",
+        help="folder for features, results and prepared pictures, which are reused",
     )
-    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="these alone")
-    parser.add_argument("--limit", type=int, help="at most so many pictures of a class")
-    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; all cores by default")
-    parser.add_argument("--write", action="store_true", help="put the results into docs/")
+    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="use only these sets")
+    parser.add_argument("--limit", type=int, help="largest number of pictures of a class")
+    parser.add_argument("--n-jobs", type=int, default=-1, help="processes; default: all cores")
+    parser.add_argument("--write", action="store_true", help="write the results into docs/")
     return parser
 
 
@@ -86,7 +86,7 @@ def _run(
     names: list[str], args: argparse.Namespace, roots: list[Path], store: Store, report: Report
 ) -> None:
     for name in names:
-        # Anew for each run: `prepare` makes folders.
+        # New for each run: `prepare` makes folders.
         config = Config(args.config, roots, store, only=args.sets, limit=args.limit)
         RUNS[name](config, report)
 
@@ -99,14 +99,14 @@ def main(arguments: list[str] | None = None) -> int:
     store = Store(args.work / "features", args.n_jobs)
     names = [name for run in args.runs for name in (ALL if run == "all" else [run])]
     try:
-        # One thread a process: the processes use the cores already.
+        # One thread per process: the processes already use all cores.
         with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
             _run(names, args, roots, store, report)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        print("stopped; the same command continues from here", file=sys.stderr)
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Algorithm 1 from pictures to other pictures: what it brings, and whether it is noticed."""
+"""Algorithm 1 from one set of pictures to another: its effect, and the warnings given."""
 
 import itertools
 import warnings
@@ -35,10 +35,10 @@ def transferred(
     train: Any = None,
     test: Any = None,
 ) -> dict[str, Any]:
-    """Balanced accuracy on the target without and with Algorithm 1, and what the library says.
+    """Balanced accuracy on the target without and with Algorithm 1, and the library's warnings.
 
-    The adaptation sees the target's features, not its labels. `train` and `test` are the rows to
-    use where source and target are the same pictures; all by default.
+    The adaptation uses the target's features, not its labels. `train` and `test` are the rows to
+    use if source and target are the same pictures; all by default.
     """
     train, test = (slice(None) if rows is None else rows for rows in (train, test))
     X, y = source.X("six")[train], source.y[train]
@@ -65,7 +65,7 @@ def transferred(
 
 
 def harm(config: Config, report: Report) -> None:
-    """Every pair where Algorithm 1 as published harms, with the warnings beside it."""
+    """Every pair where Algorithm 1 as published harms, with the warnings given."""
     tasks: list[tuple[str, tuple, dict]] = []
     for source, target in itertools.permutations(config.sets, 2):
         pair = f"{source.title} > {target.title}"
@@ -94,7 +94,7 @@ def harm(config: Config, report: Report) -> None:
 
 
 def _said(adapter: GaussianExpectationAdapter, X_target: np.ndarray) -> str:
-    """Tell what `freqfake adapt` does with the target."""
+    """Decision of `freqfake adapt` on the target."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", (AdaptationWarning, SeparationWarning))
         try:
@@ -104,7 +104,7 @@ def _said(adapter: GaussianExpectationAdapter, X_target: np.ndarray) -> str:
 
 
 def _halves(pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows of other persons to adapt to, half each."""
+    """Rows to train on, and rows of other persons to adapt to, half each."""
     order = np.random.default_rng(0).permutation(len(np.unique(pictures.persons)))
     in_first = order[pictures.persons] < len(order) // 2
     return np.flatnonzero(in_first), np.flatnonzero(~in_first)
@@ -116,7 +116,7 @@ def _change(table: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Count how often each way harms and helps."""
+    """Count how often each method helps and harms."""
     changes = {name: _change(table, name) for name in (*METHODS, "`adapt`")}
     rows = [
         {

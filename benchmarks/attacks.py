@@ -1,8 +1,8 @@
-"""What an adversary can do to the detectors: launder generated pictures, frame real ones.
+"""Attacks on the detectors: generated pictures are laundered, real ones framed.
 
-All pictures are stored without loss and uncompressed, so that the files tell nothing. Every picture
-is attacked by somebody who has other pictures of the set and no detector, and is scored by
-detectors that were trained on other persons; but for the embedded models, which know the originals.
+All pictures are stored uncompressed, so that the files reveal nothing. The adversary has other
+pictures of the set and no detector. The detectors were trained on other persons, except for the
+embedded models, which were trained on the originals.
 """
 
 import dataclasses
@@ -41,12 +41,12 @@ from .laundering import (
 
 SIX, TRAIN, HARDENED = "six features", "`train`", "`train`, attacks among the fakes"
 DETECTORS = ("faces", "lewoo", SIX, TRAIN, HARDENED)
-_KNOWN = ("chroma of every 2nd pixel", "spectrum by rings")  # to the hardened detector
+_KNOWN = ("chroma of every 2nd pixel", "spectrum by rings")  # used to train the hardened detector
 _QUERIED = ("faces", TRAIN)
-_N_QUERIED, _TRIES = 4, 10  # pictures of a fold and side, edits of a picture
+_N_QUERIED, _TRIES = 4, 10  # pictures per fold and side, edits per picture
 _MAX_PICTURES = 100  # of a class
 
-Extractions = dict[str, list[Extraction]]  # of every picture, by the kind of features
+Extractions = dict[str, list[Extraction]]  # of all pictures, by kind of features
 
 
 def attacks(config: Config, report: Report) -> None:
@@ -74,7 +74,7 @@ def attacks(config: Config, report: Report) -> None:
 
 
 def _measured(pictures: Pictures, n_jobs: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of all attacks and of all tries, over the folds of one partition."""
+    """Rows of all attacks and all tries, over the folds of one partition."""
     folds = pictures.partitions[0]
     n_copies = copies_for(len(folds[0][0]))
     parallel = joblib.Parallel(n_jobs, return_as="generator")
@@ -109,7 +109,7 @@ def _extracted(path: str, n_copies: int) -> dict[str, Extraction]:
 def _fold(
     pictures: Pictures, extracted: Extractions, rows: np.ndarray, left_out: np.ndarray
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Attack and score the pictures of a fold, with detectors trained on the others."""
+    """Attack the pictures of a fold, and score them by detectors trained on the others."""
     known = [[pictures.paths[i] for i in rows if pictures.y[i] == side] for side in (0, 1)]
     # The adversary and the trainer of the hardened detector have different pictures.
     aims = [average_spectra(map(_read, known[other][::2])) for other in (1, 0)]
@@ -133,7 +133,7 @@ def _fold(
 def _detectors(
     pictures: Pictures, extracted: Extractions, rows: np.ndarray, defence: Spectra
 ) -> dict[str, Detector]:
-    """Give the embedded detectors, and those trained on these rows."""
+    """Load the embedded detectors, and train the others on these rows."""
 
     def sides(kind: str) -> list[list[Extraction]]:
         return [[extracted[kind][i] for i in rows if pictures.y[i] == side] for side in (0, 1)]
@@ -141,7 +141,7 @@ def _detectors(
     real, fake = sides("rich")
     hardened = [_with_attacks(picture, defence) for picture in fake]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of few pictures; the figures say it
+        warnings.simplefilter("ignore", UserWarning)  # about few pictures; the figures show it
         return {
             "faces": load_detector("faces"),
             "lewoo": load_detector("lewoo"),
@@ -177,7 +177,7 @@ def _scores(detectors: dict[str, Detector], pixels: np.ndarray) -> Iterator[dict
         if kind not in extracted:
             extracted[kind] = extract("", *stored, compute=feature_function(kind))
         row = detector.row(extracted[kind], threshold=limit)
-        if row["verdict"] != "inconclusive":  # and if it stays, when compressed
+        if row["verdict"] != "inconclusive":  # with the check of its stability
             row = detector.score([stored[0]]).iloc[0]
         yield {"detector": name, "score": row["score"], "verdict": row["verdict"]}
 
@@ -188,12 +188,12 @@ def _read(path: str) -> np.ndarray:
 
 
 def _stored(pixels: np.ndarray) -> tuple[np.ndarray, ImageFacts]:
-    """Read pixels back from a file that is as large for all pictures of a size."""
+    """Read pixels back from a file of the same length for all pictures of a size."""
     return read_bytes(encoded(Image.fromarray(pixels), "BMP"))
 
 
 def _fewer(pictures: Pictures, most: int) -> Pictures:
-    """Take so many pictures of a class, evenly spread."""
+    """Keep at most `most` pictures of each class, evenly spaced."""
     n = len(pictures.y) // 2
     kept = np.arange(min(n, most)) * n // min(n, most)
     both = np.concatenate([kept, n + kept])
@@ -260,14 +260,14 @@ def _share(hits: pd.Series) -> str:
 
 
 def _tries_needed(pictures: Pictures, _: pd.DataFrame, tries: pd.DataFrame) -> pd.DataFrame:
-    """How many light edits until the verdict is another."""
+    """Count the light edits until the verdict changes."""
     table = []
     for name in _QUERIED:
         mine = tries[tries["detector"] == name]
         for side, wanted in ((1, "not fake"), (1, "real"), (0, "fake")):
             first = mine[(mine["side"] == side) & (mine["try"] == 0)].set_index("picture")
-            asked = first.index[(first["verdict"] == "fake") == (side == 1)]
-            edits = mine[mine["picture"].isin(asked) & (mine["try"] > 0)]
+            called = first.index[(first["verdict"] == "fake") == (side == 1)]
+            edits = mine[mine["picture"].isin(called) & (mine["try"] > 0)]
             hit = (edits["verdict"] != "fake") if side and wanted != "real" else None
             hit = edits["verdict"] == wanted if hit is None else hit
             needed = edits[hit].groupby("picture")["try"].min()
@@ -276,8 +276,8 @@ def _tries_needed(pictures: Pictures, _: pd.DataFrame, tries: pd.DataFrame) -> p
                 "detector": name,
                 "called": "fake" if side else "not fake",
             }
-            row |= {"pictures": str(len(asked)), "wanted": wanted}
-            row[f"had within {_TRIES} tries, %"] = _share(pd.Series(asked.isin(needed.index)))
+            row |= {"pictures": str(len(called)), "wanted": wanted}
+            row[f"had within {_TRIES} tries, %"] = _share(pd.Series(called.isin(needed.index)))
             row["tries of these, mean"] = f"{needed.mean():.1f}" if len(needed) else "-"
             table.append(row)
     return pd.DataFrame(table)

@@ -1,4 +1,4 @@
-"""All detectors on the same folds of the same sets: how good, with how much training, how fast."""
+"""All detectors on the same folds of the same sets: figures of merit, training size, time."""
 
 import time
 
@@ -40,7 +40,7 @@ from .harness.treatments import AS_IS, AS_PNG
 N_TRAINING = (10, 20, 50, 100, 200, 800)  # of a class
 _N_SPLITS = 5
 _N_TIMED = 15
-_MIN_TESTED = 0.2  # share of the persons to leave for testing
+_MIN_TESTED = 0.2  # share of the pictures to leave for testing
 _PARTS = {
     "rings": r"ring_",
     "co-occurrences": r"(y|cb|cr)_(d\d|mixed|kernel)",
@@ -50,7 +50,7 @@ _PARTS = {
 
 
 def peers(config: Config, report: Report) -> None:
-    """Every detector on every set: AUC, balanced accuracy, EER, time; beside the files alone."""
+    """AUC, balanced accuracy, EER and time of every detector on every set, and the files alone."""
     rows = []
     for entry in config.sets:
         pictures = config.pictures(entry)
@@ -172,7 +172,7 @@ def _milliseconds(pictures: Pictures) -> dict[str, float]:
 
 
 def _with_so_many(detector: BenchDetector, pictures: Pictures, n: int) -> Figure:
-    """Accuracy on other persons, over random splits, trained on so many pictures of a class."""
+    """Accuracy on other persons over random splits, with `n` training pictures of a class."""
     X, y, persons = pictures.X(detector.kind), pictures.y, pictures.persons
     tested: list[tuple[np.ndarray, np.ndarray]] = []
     for seed in range(_N_SPLITS):

@@ -1,4 +1,4 @@
-"""The networks beside the spectral detectors: trained on the same pictures, tested on the same."""
+"""Networks and spectral detectors, trained and tested on the same pictures."""
 
 import os
 import time
@@ -36,16 +36,16 @@ _Parts = tuple[np.ndarray, np.ndarray, np.ndarray]  # rows to train on, validate
 
 
 class _Found(NamedTuple):
-    """Scores of the test pictures by a detector, as they are and as they are delivered."""
+    """A detector's scores of the test pictures, as they are and delivered."""
 
     name: str
     scores: list[np.ndarray]
     took: str
-    trained_on: str = ""  # where it was not the pictures of this set
+    trained_on: str = ""  # if not on pictures of this set
 
 
 def deep(config: Config, report: Report) -> None:
-    """Meso4 and DLDFD trained and tested beside the spectral detectors, with the time it took."""
+    """Meso4 and DLDFD trained and tested beside the spectral detectors, with training times."""
     plans = config.options.get("deep", {}).get("sets", {})
     rows = []
     for entry in config.sets:
@@ -63,12 +63,12 @@ def deep(config: Config, report: Report) -> None:
             found.append(_trained(network, title, pictures, parts, where, options))
         rows += _rows(found, pictures, parts)
     if not rows:
-        raise ConfigError(f"{config.path}: [deep.sets] names no set whose folders are there")
+        raise ConfigError(f"{config.path}: [deep.sets] names no set whose folders exist")
     report.table("deep", pd.DataFrame(rows))
 
 
 def deep_timing(config: Config, report: Report) -> None:
-    """Milliseconds a picture of the networks and of the spectral features, one thread."""
+    """Milliseconds per picture of the networks and the spectral features, on one thread."""
     import torch
 
     from freqfake.deep import DLDFD, DeepDetector, Meso4, MesoInception4
@@ -111,7 +111,7 @@ def _timed(name: str, case: Callable[[list], Any], pixels: np.ndarray) -> dict[s
 
 
 def _three_ways(pictures: Pictures) -> _Parts:
-    """Rows to train on, to validate with and to test on; nobody is in two of them."""
+    """Rows to train on, to validate with and to test on; no person is in two of them."""
     rest, test = pictures.partitions[0][0]
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     train, validate = next(folds.split(rest, pictures.y[rest], pictures.persons[rest]))
@@ -152,7 +152,7 @@ def _rows(found: list[_Found], pictures: Pictures, parts: _Parts) -> list[dict]:
 def _spectral(
     pictures: Pictures, train: np.ndarray, validate: np.ndarray, test: np.ndarray
 ) -> Iterator[_Found]:
-    """Train the spectral detectors, which need no pictures to validate with, on both parts."""
+    """Train the spectral detectors, which need no validation pictures, on both parts."""
     for detector in _SPECTRAL:
         start = time.perf_counter()
         decide = fitted(detector, pictures, np.concatenate([train, validate]))
@@ -167,7 +167,7 @@ def _spectral(
 
 
 def _published(pictures: Pictures, test: np.ndarray, config: Config) -> Iterator[_Found]:
-    """Score by the weights that Afchar et al. published, where they are there."""
+    """Score with the weights that Afchar et al. published, if they are found."""
     from freqfake.deep import load_deep_detector
 
     folder = config.folder("mesonet")
@@ -178,7 +178,7 @@ def _published(pictures: Pictures, test: np.ndarray, config: Config) -> Iterator
 
 
 def _judged(detector: Any, pictures: Pictures, test: np.ndarray) -> list[np.ndarray]:
-    """Scores of the test pictures by a network, as they are and as they are delivered."""
+    """Score the test pictures by a network, as they are and delivered."""
     paths = [pictures.paths[i] for i in test]
     delivered = (read_bytes(treated(_opened(path), _DELIVERED))[0] for path in paths)
     return [detector.score(inputs)["score"].to_numpy() for inputs in (paths, delivered)]
@@ -190,7 +190,7 @@ def _opened(path: str) -> Image.Image:
 
 
 def _start(name: str, plan: dict, config: Config) -> tuple[Any, str]:
-    """Make a network, before its training; and its name."""
+    """Make a network to train, and its title."""
     import torch
 
     from freqfake.deep import DLDFD, Meso4
@@ -208,12 +208,12 @@ def _start(name: str, plan: dict, config: Config) -> tuple[Any, str]:
 def _trained(
     network: Any, title: str, pictures: Pictures, parts: _Parts, folder: Path, options: dict
 ) -> _Found:
-    """Train a network, or take it as it was trained; score by its best epoch."""
+    """Train a network unless that is done, and score by its best epoch."""
     from freqfake.deep import DeepDetector, train_network
 
     train, validate, test = parts
     with warnings.catch_warnings(), threadpool_limits(os.cpu_count()):  # one process, all cores
-        warnings.simplefilter("ignore", DeviceWarning)  # the table says how long it took
+        warnings.simplefilter("ignore", DeviceWarning)  # the table gives the time
         training = train_network(
             network,
             *_sides(pictures, train),

@@ -1,19 +1,18 @@
-"""Make the embedded model "faces", leaving out each real source in turn to see what it would say.
+"""Make the embedded model "faces", and test it on each real source left out in turn.
 
     python -m benchmarks.default_model --pair NAME REAL FAKE ... --crops NAME FOLDER ...
         --real NAME FOLDER ... [--cache FOLDER] [--write] [--restate]
 
-A pair holds real and generated pictures that went the same way; `--real` adds real pictures alone,
-`--crops` six random squares of each picture. Of a pair whose files differ in coding, quality or
-size the originals are left out, and only their delivered copies are used.
+A pair holds real and generated pictures with the same delivery; `--real` adds real pictures only,
+`--crops` six random squares of each picture. If the files of a pair differ in coding, quality or
+size, the originals are left out and only their delivered copies are used.
 
-Printed are the shares of verdicts, among originals and among delivered copies: first for each real
-source, by a model that saw neither it nor the generated pictures of its pair, which would have no
-real counterpart; then for the generated pictures, by models of the other two of three folds.
+The shares of verdicts among originals and among delivered copies are printed: first for each real
+source, by a model trained without it and without the generated pictures of its pair, which would
+have no real counterpart; then for all sources, by models trained on the other two of three folds.
 
-The model that is embedded was trained on features in single precision. `--restate` keeps its
-parameters, and writes down the SHA-256 of the files that it was trained on and the versions that it
-was trained with, neither of which a model file held then.
+The embedded model was trained on features in single precision. `--restate` keeps its parameters and
+adds the SHA-256 of the training files and the versions used, which model files did not hold then.
 """
 
 import argparse
@@ -36,10 +35,10 @@ from freqfake.detector.cards import file_hashes, training_info
 from freqfake.detector.training import train_on_extractions
 from freqfake.evidence.audit import audit_facts
 
-MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.npz"
+MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.safetensors"
 MAX_FPR = 0.0075  # on known sources, to stay under 1 % on unknown ones
 N_COPIES = 4
-N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels a side
+N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels per side
 VERDICTS = ("real", "inconclusive", "fake")
 TRAINED_WITH = {
     "freqfake": "0.1.0",
@@ -79,7 +78,7 @@ def crops_of(path: str) -> Extraction:
 
 
 def without_originals(source: Source) -> Source:
-    """Put the first copy of each picture in its place, under the SHA-256 of the file."""
+    """Replace each picture by its first copy, with the SHA-256 of the file."""
     return [
         dataclasses.replace(
             p.copies[0],
@@ -91,7 +90,7 @@ def without_originals(source: Source) -> Source:
 
 
 def load(pairs, alone, crops) -> tuple[dict[str, Source], dict[str, Source]]:
-    """Real and generated sources; those of a pair have the same name."""
+    """Load real and generated sources; those of a pair have the same name."""
     real = {name: extract(folder) for name, folder in alone}
     parallel = joblib.Parallel(2)
     for name, folder in crops:
@@ -100,14 +99,14 @@ def load(pairs, alone, crops) -> tuple[dict[str, Source], dict[str, Source]]:
     for name, *folders in pairs:
         sides = [extract(folder) for folder in folders]
         audit = audit_facts(*([picture.facts for picture in side] for side in sides))
-        told = max(audit.auc_by_fact[fact] for fact in ("coding", "JPEG quality", "width"))
-        print(f"{name}: files alone {audit.auc:.3f}, by coding, quality or size {told:.3f}")
-        real[name], fake[name] = map(without_originals, sides) if told > 0.7 else sides
+        auc = max(audit.auc_by_fact[fact] for fact in ("coding", "JPEG quality", "width"))
+        print(f"{name}: files alone {audit.auc:.3f}, by coding, quality or size {auc:.3f}")
+        real[name], fake[name] = map(without_originals, sides) if auc > 0.7 else sides
     return real, fake
 
 
 def train(real: dict[str, Source], fake: dict[str, Source], name: str = "") -> Detector:
-    """Train on all pictures; a source weighs as the square root of its size."""
+    """Train on all pictures; the weight of a source is the square root of its size."""
     sides = [[p for source in side.values() for p in source] for side in (real, fake)]
     weights = [
         np.concatenate([np.full(len(source), len(source) ** -0.5) for source in side.values()])
@@ -118,14 +117,14 @@ def train(real: dict[str, Source], fake: dict[str, Source], name: str = "") -> D
 
 
 def restated(pairs, alone, crops) -> Detector:
-    """Take the embedded model as it is, and state what it was trained on and with."""
+    """Add to the embedded model what it was trained on and with."""
     detector = load_detector(MODEL)
     folders = ([*(pair[1] for pair in pairs), *(f for _, f in (*alone, *crops))],
                [pair[2] for pair in pairs])  # fmt: skip
     hashes = [file_hashes([read_image(path)[1] for path in find_images(side)]) for side in folders]
     expected = [detector.info["n_real"], detector.info["n_fake"]]
     if [len(rows) for rows in hashes] != expected:
-        raise SystemExit(f"these are {[len(rows) for rows in hashes]} files, not {expected}")
+        raise SystemExit(f"found {[len(rows) for rows in hashes]} files, expected {expected}")
     detector.training_hashes = hashes
     known = training_info(hashes, detector.held_out, detector.calibrator)
     plain = {key: detector.info[key] for key in ("name", "n_real", "n_fake")}
@@ -154,7 +153,7 @@ def shares(verdicts: dict[str, list[str]]) -> dict[tuple[str, str], float]:
 
 
 def leave_one_source_out(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
-    """Shares of verdicts on each real source by a model that never saw it."""
+    """Shares of verdicts on each real source by a model trained without it."""
     table = {}
     for name, source in real.items():
         others = ({k: v for k, v in side.items() if k != name} for side in (real, fake))
@@ -163,7 +162,7 @@ def leave_one_source_out(real: dict[str, Source], fake: dict[str, Source]) -> pd
 
 
 def in_folds(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
-    """Shares of verdicts on each source by models that saw other pictures of it."""
+    """Shares of verdicts on each source by models trained on other pictures of it."""
     labelled = [(s, n, i) for s, side in enumerate((real, fake)) for n in side
                 for i in range(len(side[n]))]  # fmt: skip
     strata = [f"{s}{n}" for s, n, _ in labelled]
@@ -189,9 +188,9 @@ def main() -> None:
     parser.add_argument("--pair", nargs=3, action="append", default=[])
     parser.add_argument("--real", nargs=2, action="append", default=[])
     parser.add_argument("--crops", nargs=2, action="append", default=[])
-    parser.add_argument("--cache", help="folder to keep the features in")
+    parser.add_argument("--cache", help="folder to store the features in")
     parser.add_argument("--write", action="store_true", help=f"replace {MODEL.name}")
-    text = f"keep the parameters of {MODEL.name}, and state what it was trained on; nothing else"
+    text = f"only add to {MODEL.name} what it was trained on, and keep its parameters"
     parser.add_argument("--restate", action="store_true", help=text)
     args = parser.parse_args()
     if args.restate:
@@ -206,9 +205,9 @@ def main() -> None:
     if args.write:
         train(real, fake, "faces").save(MODEL)
         print(f"{MODEL.name}: {MODEL.stat().st_size} bytes", flush=True)
-    print("\nreal sources that the model never saw")
+    print("\nreal sources that the model was not trained on")
     print(leave_one_source_out(real, fake).round(4).to_string(), flush=True)
-    print("\nsources of which the model saw other pictures")
+    print("\nsources with other pictures in the training")
     print(in_folds(real, fake).round(3).to_string())
 
 

@@ -1,4 +1,4 @@
-"""What is left of every detector after every delivery."""
+"""The performance of every detector after every delivery."""
 
 from collections import defaultdict
 
@@ -51,13 +51,13 @@ def _measured(detector: BenchDetector, pictures: Pictures) -> dict[tuple[str, st
     clean = held_out_scores(detector, pictures, AS_PNG, _DELIVERED)
     found = {("clean", name): auc_of(scores) for name, scores in clean.items()}
     for name in _DELIVERED:
-        if not detector.with_copies:  # it is trained on deliveries already
+        if not detector.with_copies:  # already trained on deliveries
             found["same", name] = auc_of(held_out_scores(detector, pictures, name)[name])
     return found
 
 
 def _table(results: Results) -> pd.DataFrame:
-    """One row a delivery, one column a detector: trained clean / trained on the same."""
+    """One row per delivery, one column per detector: trained clean / trained on the same."""
     rows: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for title, detector, trained, name in results:
         row = rows[title, name]
@@ -80,7 +80,7 @@ def _text(value: Figure) -> str:
 
 
 def _short_table(results: Results) -> pd.DataFrame:
-    """Put the paper's detector beside ours."""
+    """Compare the paper's detector with ours."""
     titles = dict.fromkeys(title for title, *_ in results)
     rows = []
     for name in _DELIVERED:
@@ -101,7 +101,7 @@ def _short_table(results: Results) -> pd.DataFrame:
 
 
 def _drawn_jpeg(results: Results):
-    """Curves over JPEG quality: one column a set, one row a way of subsampling and training."""
+    """Curves over JPEG quality: one column per set, one row per subsampling and training."""
     titles = list(dict.fromkeys(title for title, *_ in results))
     panels = [(s, t) for t in _TRAINED for s in SUBSAMPLINGS]
     size = (3.1 * len(titles), 2.3 * len(panels) + 0.8)
@@ -135,13 +135,13 @@ _WORDS = {"clean": "on originals", "same": "on the same"}
 
 
 def _value(results: Results, title: str, detector: BenchDetector, trained: str, name: str) -> float:
-    if detector.with_copies or detector is FILES:  # one way of training each
+    if detector.with_copies or detector is FILES:  # these have one training each
         trained = "same" if detector is FILES else "clean"
     return results[title, detector.name, trained, name].value
 
 
 def _drawn_all(results: Results):
-    """One map a set and way of training: detectors down, deliveries across."""
+    """One map per set and training: detectors down, deliveries across."""
     titles = list(dict.fromkeys(title for title, *_ in results))
     detectors = (*DETECTORS, FILES)
     size = (13, 2.6 * len(titles) + 1.2)

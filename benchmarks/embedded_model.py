@@ -23,7 +23,7 @@ from freqfake.pictures.reading import read_bytes
 
 from .harness.treatments import treated
 
-MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "lewoo.npz"
+MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "lewoo.safetensors"
 N_FOLDS, N_REPEATS = 5, 4
 PASTS = {
     "x1.5, JPEG Q90 4:2:0, back": "x1.5, 4:2:0, back",
@@ -32,14 +32,14 @@ PASTS = {
 
 
 def extract_with_past(path: str, past: str) -> Extraction:
-    """Features of a picture that went through what many photographs went through."""
+    """Features of a picture after giving it a past that many photographs have."""
     with Image.open(path) as image:
         pixels, _ = read_bytes(treated(image.convert("RGB"), past))
     return next(iter_features([pixels]))
 
 
 def detectors(pictures: list[Extraction], y: np.ndarray, seed: int):
-    """For every fold, a detector trained on the other folds, and the fold."""
+    """Yield a detector trained on the other folds, and the fold, for every fold."""
     folds = StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed)
     warnings.simplefilter("ignore", freqfake.DatasetWarning)  # shown once, when writing
     for train, test in folds.split(np.zeros(len(y)), y):

@@ -1,7 +1,7 @@
-"""What the six features sense: the past of the real pictures, tried out.
+"""What the six features sense: experiments with the past of the pictures.
 
-Nearly every photograph was a JPEG with 4:2:0 chroma subsampling once; a generated face never was.
-Here generated faces get such a past, and photographs lose it, as far as that can be done.
+Nearly every photograph was once a JPEG with 4:2:0 chroma subsampling; a generated face never was.
+Here generated faces get such a past, and photographs lose it as far as possible.
 """
 
 import sys
@@ -30,7 +30,7 @@ from .harness.treatments import AS_PNG, PASTS
 
 RESIZED, WITH_444, WITH_420, TWICE_420, NEW_CHROMA = PASTS
 HALVED = "x1/2 area"
-_FALSE_ALARMS = 0.05  # the threshold: this share of the photographs, as they are, is called fake
+_FALSE_ALARMS = 0.05  # share of the photographs, as they are, above the threshold
 _GROUPS = {  # title: label, treatment
     "photographs, as they are": (0, AS_PNG),
     "photographs, halved": (0, HALVED),
@@ -49,7 +49,7 @@ def history(config: Config, report: Report) -> None:
     wanted = config.options.get("history", {}).get("set")
     entry = next((s for s in config.sets if s.name == wanted), None)
     if entry is None:
-        print(f"history left out: the set {wanted!r} is not there", file=sys.stderr)
+        print(f"history left out: the set {wanted!r} was not found", file=sys.stderr)
         return
     pictures = config.pictures(entry, delivered=True)
     ensure(pictures, [AS_PNG, HALVED, *PASTS])
@@ -67,7 +67,7 @@ def history(config: Config, report: Report) -> None:
 
 
 def _verdicts(config: Config, titles: list[str]) -> pd.DataFrame:
-    """Count the verdicts of the embedded models on the pictures that they never saw."""
+    """Count the embedded models' verdicts on pictures that they were not trained on."""
     rows = []
     for other in config.options["history"].get("others", []):
         for name in ("faces", "lewoo") if other["title"] in titles else ():
@@ -116,7 +116,7 @@ def _report_means(pictures: Pictures, others: dict, report: Report) -> None:
 
 
 def _aucs(detector: BenchDetector, pictures: Pictures) -> dict[str, str | Figure]:
-    """AUC with equal and with unequal pasts, and the share that is left with equal ones."""
+    """AUC with equal and with unequal pasts, and the share left with equal ones."""
 
     def auc_of(scores: np.ndarray | None) -> Figure:
         return figure(auc, pictures.y, scores, pictures.persons)
@@ -148,12 +148,12 @@ def _aucs(detector: BenchDetector, pictures: Pictures) -> dict[str, str | Figure
 
 
 def _left(after: Figure, before: Figure) -> str:
-    """Share of the AUC beyond chance."""
+    """Share of the AUC above chance that is left."""
     return f"{(after.value - 0.5) / (before.value - 0.5):.0%}" if before.low > 0.5 else "-"
 
 
 def _calls(detector: BenchDetector, pictures: Pictures, others: dict) -> list[str]:
-    """Share of each group above the threshold of the photographs as they are."""
+    """Share of each group above the threshold set on the photographs as they are."""
     needed = {treatment for _, treatment in _GROUPS.values()}
     held_out = held_out_scores(detector, pictures, AS_PNG, sorted(needed))
     if held_out[AS_PNG] is None:

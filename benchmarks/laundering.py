@@ -1,6 +1,6 @@
-"""What an adversary does to a picture, in a few lines each and without asking a detector.
+"""Attacks on a picture, a few lines each, that do not query a detector.
 
-Pictures are arrays of bytes, shape (n_rows, n_cols, 3), before and after.
+Pictures are uint8 arrays of shape (n_rows, n_cols, 3), before and after.
 """
 
 import io
@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from .harness.treatments import SUBSAMPLINGS, blurred, jpeg, noisy, scaled, with_new_chroma
 
-_N_RINGS = 64  # of equal width from 0 to 0.5 cycles per pixel, and on into the corners
-_KEPT = 1 / 32  # cycles per pixel; slower waves are what is seen of the picture, and stay
+_N_RINGS = 64  # of equal width from 0 to 0.5 cycles per pixel, and further into the corners
+_KEPT = 1 / 32  # cycles per pixel; lower frequencies are the visible content, and are kept
 _PEAK = 255.0
 
 
@@ -47,7 +47,7 @@ def average_spectra(pictures: Iterable[np.ndarray]) -> Spectra:
 
 
 def coarse_chroma(pixels: np.ndarray, factor: int) -> np.ndarray:
-    """Make chroma anew from every so many pixels of it; luma stays."""
+    """Rebuild chroma from a copy reduced by `factor`; luma stays."""
     planes = list(Image.fromarray(pixels).convert("YCbCr").split())
     for number in (1, 2):
         small = scaled(planes[number], 1 / factor, Resampling.BOX)
@@ -56,14 +56,14 @@ def coarse_chroma(pixels: np.ndarray, factor: int) -> np.ndarray:
 
 
 def chroma_by_luma(pixels: np.ndarray) -> np.ndarray:
-    """Make the fine structure of chroma anew from that of luma."""
+    """Rebuild the fine structure of chroma from that of luma."""
     return _read(with_new_chroma(Image.fromarray(pixels)))
 
 
 def with_rings(pixels: np.ndarray, aim: Spectra, *, together: bool = False) -> np.ndarray:
-    """Bring the power of each ring of radial frequency to an average, phases kept.
+    """Bring the power of each ring of radial frequency to an average, keeping phases.
 
-    Each channel by itself, or all `together` by the same factors.
+    Each channel separately, or all `together` by the same factors.
     """
     spectrum = _transformed(pixels)
     change = (aim.rings - _ring_means(_log_power(spectrum), pixels.shape)) / 2
@@ -76,7 +76,7 @@ def with_rings(pixels: np.ndarray, aim: Spectra, *, together: bool = False) -> n
 
 
 def with_plane(pixels: np.ndarray, aim: Spectra) -> np.ndarray:
-    """Replace the amplitude of every wave by an average, phases kept."""
+    """Replace the amplitude of every frequency by an average, keeping phases."""
     spectrum = _transformed(pixels)
     change = np.exp((aim.plane - _log_power(spectrum)) / 2)
     slow = _radius(pixels.shape[:2])[..., np.newaxis] < _KEPT
@@ -84,12 +84,12 @@ def with_plane(pixels: np.ndarray, aim: Spectra) -> np.ndarray:
 
 
 def posted(pixels: np.ndarray) -> np.ndarray:
-    """Compress as the web does, and keep what comes out."""
+    """Compress as the web does, and decode."""
     return _read(jpeg(Image.fromarray(pixels), 75, "4:2:0"))
 
 
 def edited(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Edit so lightly that hardly anybody sees it: one of four edits, of random strength."""
+    """Apply one of four barely visible edits, of random strength."""
     image = Image.fromarray(pixels)
     match rng.integers(4):
         case 0:

@@ -21,7 +21,7 @@ PUBLISHED_TABLE2 = {  # accuracy
     "ALAE": {"GMM": 0.992, "SVM": 0.999},
 }
 PUBLISHED_TABLE3 = dict(zip(SHARES, (0.997, 0.998, 0.997, 0.992), strict=True))
-PUBLISHED_TABLE4 = {  # accuracy of the target, source first
+PUBLISHED_TABLE4 = {  # accuracy on the target; source first
     ("Fake Head Talker", "StyleGAN"): 0.800,
     ("Fake Head Talker", "StarGAN"): 0.918,
     ("Fake Head Talker", "ALAE"): 0.994,
@@ -113,7 +113,7 @@ def _n_fakes(n_real: int, share: float) -> int:
 
 
 def _with_share(pictures: Pictures, share: float) -> Figure:
-    """Accuracy where so many of the training pictures are fake; at least two must be."""
+    """Accuracy with this share of fakes in the training; at least two are needed."""
     X, y = pictures.X("six"), pictures.y
     rng = np.random.default_rng(0)
     if _n_fakes(_n_real(pictures), share) < 2:

@@ -1,8 +1,8 @@
 """Features of three published detectors, from their papers.
 
 Each takes the pixels of a picture, uint8 of shape (n_rows, n_cols, 3) or (n_rows, n_cols), and
-gives as many numbers for every size of picture, so that a classifier can be tried on other sizes
-than it was trained on.
+returns equally many numbers for every picture size, so that a classifier can be tested on other
+sizes than those it was trained on.
 """
 
 from functools import lru_cache
@@ -54,8 +54,8 @@ def dzanic_features(pixels: np.ndarray) -> np.ndarray:
 
     T. Dzanic, K. Shah and F. Witherden, "Fourier Spectrum Discrepancies in Deep Network Generated
     Images", NeurIPS 2020. The modulus of the grey picture's spectrum beyond half of the longest
-    radius, averaged in 200 bins and smoothed; from 0.85 of the longest radius a power law is
-    fitted that starts at the first value. Values are relative to the zero frequency.
+    radius, averaged in 200 bins and smoothed; from 0.85 of the longest radius on, a power law
+    that starts at the first value is fitted. Values are relative to the zero frequency.
     """
     radius, weights = _half_plane_radius(*pixels.shape[:2])
     modulus = _modulus(pixels)
@@ -91,7 +91,7 @@ def _modulus(pixels: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _half_plane_radius(n_rows: int, n_cols: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from the zero frequency in steps, and how often each column occurs."""
+    """Distance from the zero frequency in steps, and the number of times each column occurs."""
     rows = np.minimum(np.arange(n_rows), n_rows - np.arange(n_rows))
     cols = np.arange(n_cols // 2 + 1)
     weights = np.where((cols == 0) | (2 * cols == n_cols), 1.0, 2.0)

@@ -1,4 +1,4 @@
-"""How time and memory grow: with the size of a picture, and with the number of pictures."""
+"""Growth of time and memory with the size and with the number of pictures."""
 
 import os
 import subprocess
@@ -23,8 +23,8 @@ from .speed import SAMPLE, published, transforms
 SIZES = (128, 256, 257, 512, 1020, 1021, 1022, 1024, 1030, 1031, 1032, 2048, 4096)
 COUNTS = (1, 100, 1_000, 10_000, 100_000)
 _N_ROUNDS = 9
-_N_DIFFERENT = 200  # pictures of 256 px; more files are links to these
-# In small processes of their own: one that is started by a large one counts as large.
+_N_DIFFERENT = 200  # pictures of 256 px; further files are links to these
+# Run in small separate processes: the child of a large process counts as large.
 _MEMORY = """
 import tracemalloc, numpy as np
 from freqfake import asynchrony_features
@@ -44,7 +44,7 @@ print(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 
 
 def scaling(config: Config, report: Report) -> None:
-    """Time and memory of the six features over the size and over the number of pictures."""
+    """Time and memory of the six features by the size and by the number of pictures."""
     by_size = pd.DataFrame([_of_size(side) for side in tqdm(SIZES, desc="sizes", unit="size")])
     report.table("scaling_size", by_size.map(_text))
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def _milliseconds(function: Callable, argument: object) -> float:
 
 
 def _of_counts(folder: Path) -> list[dict[str, float]]:
-    """Rows of `freqfake features` on so many files, with one process and with two."""
+    """Rows for `freqfake features` on each number of files, with one and two processes."""
     originals = _different_pictures(folder / "originals")
     decode = _milliseconds(lambda paths: [read_image(p) for p in paths], originals) / 1000
     rows = []
@@ -128,7 +128,7 @@ def _different_pictures(folder: Path) -> list[Path]:
 
 
 def _run(pictures: Path, jobs: int) -> tuple[float, float]:
-    """Seconds of the command, and megabytes of its largest process."""
+    """Run the command; return its seconds and the megabytes of its largest process."""
     command = [sys.executable, "-m", "freqfake", "features", pictures, "--jobs", jobs]
     command += ["--out", pictures.parent / "out.csv"]
     watched = [sys.executable, "-S", "-c", _WATCHED, *map(str, command)]

@@ -1,4 +1,4 @@
-"""Cases for pytest-benchmark: features from pixels, and the way from a file to a score.
+"""Cases for pytest-benchmark: features from pixels, and scores from files.
 
 Run by ``python -m benchmarks timing``, which pins the process to one core and makes the table.
 """
@@ -23,7 +23,7 @@ SAMPLE = Path(__file__).parents[1] / "tests/samples/fake/mobilestylegan_200.webp
 
 
 def published(pixels: np.ndarray) -> list[float]:
-    """Transcribe the published way: three full complex transforms in double precision."""
+    """Compute as published: three full complex transforms in double precision."""
     planes = []
     for channel in np.moveaxis(pixels / 255.0, -1, 0):
         logs = np.log(np.abs(np.fft.fftshift(np.fft.fft2(channel))) + 1e-3)
@@ -37,7 +37,7 @@ def published(pixels: np.ndarray) -> list[float]:
 
 
 def transforms(pixels: np.ndarray) -> np.ndarray:
-    """Do the three transforms alone, real and in single precision."""
+    """Compute only the three transforms, real and in single precision."""
     channels = np.ascontiguousarray(np.moveaxis(pixels, -1, 0), np.float32)
     return scipy.fft.rfft2(channels, axes=(1, 2))
 
@@ -63,7 +63,7 @@ FROM_FILE = {
 
 @pytest.fixture(scope="module", params=SIZES)
 def png(request, tmp_path_factory) -> Path:
-    """Write one face, in one of the sizes."""
+    """Write one face in one of the sizes."""
     path = tmp_path_factory.mktemp("speed") / f"{request.param}.png"
     with Image.open(SAMPLE) as image:
         image.convert("RGB").resize([request.param] * 2, Image.Resampling.BICUBIC).save(path)
@@ -79,7 +79,7 @@ def test_from_pixels(benchmark, png, name):
 
 @pytest.mark.parametrize("name", FROM_FILE)
 def test_from_file(benchmark, png, name):
-    """Time the way from a file."""
+    """Time a function of the file."""
     _timed(benchmark, FROM_FILE[name], png)
 
 

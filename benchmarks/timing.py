@@ -1,4 +1,4 @@
-"""Time, as ratios within one run on one thread."""
+"""Times and their ratios within one run on one thread."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import pandas as pd
 from .harness.config import Config
 from .harness.report import ROOT, Report
 
-_REFERENCE = "six features"  # everything is compared with
+_REFERENCE = "six features"  # all else is compared with it
 
 
 def timing(config: Config, report: Report) -> None:
-    """Milliseconds a picture, and ratios within the run, of features, peers and whole scores."""
+    """Milliseconds per picture, and ratios within the run, of features, peers and whole scores."""
     cases = _measured()
     sizes = sorted({size for _, size in cases if size})
     names = list(dict.fromkeys(name for name, size in cases if size))
@@ -45,12 +45,12 @@ def _measured() -> dict[tuple[str, int], float]:
         results = json.loads(out.read_text())["benchmarks"]
     cases = {}
     for result in results:
-        found = result["params"]
-        cases[found.get("name", ""), found.get("png", 0)] = result["stats"]["median"]
+        params = result["params"]
+        cases[params.get("name", ""), params.get("png", 0)] = result["stats"]["median"]
     return cases
 
 
 def _pin() -> None:
-    """Keep to one core, where the system can."""
+    """Pin the process to one core, if the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

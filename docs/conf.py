@@ -1,6 +1,6 @@
-"""How Sphinx builds these pages: ``python -m sphinx -W --keep-going -b html docs build/docs``.
+"""Sphinx configuration: ``python -m sphinx -W --keep-going -b html docs build/docs``.
 
-What it builds needs nothing from another host: no fonts, no scripts, and formulas as MathML.
+The site loads nothing from another host: no fonts, no scripts, and formulas as MathML.
 """
 
 import re
@@ -28,14 +28,14 @@ extensions = [
     "mathml",
 ]
 exclude_patterns = ["_ext", "**/.ipynb_checkpoints"]
-default_role = "code"  # docstrings name their arguments in single backticks
+default_role = "code"  # docstrings put arguments in single backticks
 nitpicky = True
 nitpick_ignore_regex = [
-    # Objects of other packages: their inventories lie on other hosts, which no build asks.
+    # Objects of other packages: their inventories are on other hosts, which builds do not contact.
     (r"py:.*", r"(joblib|matplotlib|numpy|pandas|sklearn|torch)\..*"),
 ]
 
-# Docstrings tell types, shapes and ranges in words; those of the signatures would only repeat them.
+# Docstrings give types, shapes and ranges in words; signatures need not repeat them.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
@@ -57,7 +57,7 @@ html_math_renderer = "mathml"
 html_copy_source = False
 html_show_copyright = False
 
-# Files of the repository that pages and notebooks link to, and where the site has them.
+# Files of the repository that pages and notebooks link to, and their places on the site.
 PAGES = {
     "docs/": "",
     "notebooks/": "notebooks/",
@@ -69,7 +69,7 @@ PAGES = {
 
 
 def copy_notebooks() -> None:
-    """Put the notebooks, and the code that they link to, where Sphinx looks for pages."""
+    """Copy the notebooks and the code that they link to into the source folder of Sphinx."""
     copies = HERE / "notebooks"
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir()
@@ -80,21 +80,21 @@ def copy_notebooks() -> None:
 
 
 def link_pages(app, docname, source) -> None:
-    """Links that are right on a code host, made right for the site."""
+    """Rewrite links that are valid on a code host for the site."""
     home = "../" * docname.count("/")
     for there, here in PAGES.items():
         source[0] = source[0].replace(f"](../{there}", f"]({home}{here}")
 
 
 def skip(app, what, name, item, skipped, options):
-    """Leave out of a module what `freqfake` itself names, and of a class what scikit-learn adds."""
+    """Skip members of modules that `freqfake` exports, and methods that scikit-learn adds."""
     public = what == "module" and name in freqfake.__all__ and getattr(freqfake, name) is item
     routing = re.fullmatch(r"set_\w+_request", name)
     return True if public or routing else None
 
 
 def setup(app) -> None:
-    """Connect the above."""
+    """Copy the notebooks and connect the handlers."""
     copy_notebooks()
     app.connect("source-read", link_pages)
     app.connect("autodoc-skip-member", skip)

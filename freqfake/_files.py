@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files completely or not at all."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ PathLike = str | os.PathLike[str]
 
 @contextlib.contextmanager
 def whole_file(path: PathLike) -> Iterator[BinaryIO]:
-    """Open a file to write, which takes the place of `path` once it is complete and on disk.
+    """Open a file for writing that replaces `path` once it is complete and on disk.
 
-    Whatever stops the writing, an older file stays as it was. The new one has the permissions of
-    the older, or the usual ones. A run that is killed leaves a file ``.freqfake-....tmp`` behind,
-    which is in nobody's way. A device or a pipe is written to as it is.
+    If writing fails, an existing file stays as it was. The new file has the permissions of the
+    old one, or the default ones. A killed run leaves a file ``.freqfake-....tmp``, which is
+    harmless. A device or pipe is written to directly.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def whole_file(path: PathLike) -> Iterator[BinaryIO]:
         with Path(path).open("wb") as file:
             yield file
         return
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(path))  # a link stays a link
     temporary = target.with_name(f".freqfake-{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:

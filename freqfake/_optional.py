@@ -1,4 +1,4 @@
-"""Packages that not everybody has: what an import of one says where it is missing."""
+"""Import optional packages, with an error that says how to install them."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from .exceptions import MissingExtraError
 
 @contextlib.contextmanager
 def extra(name: str, *packages: str) -> Iterator[None]:
-    """Around the import of what the extra `name` of this package installs.
+    """Wrap the import of packages that the extra `name` installs.
 
     Raises
     ------
     MissingExtraError
-        One of `packages` is not installed. A package that is there, but breaks while it is
-        imported, keeps its own error.
+        One of `packages` is not installed. An installed package that fails to import raises its
+        own error.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Errors and warnings that freqfake raises on its own behalf."""
+"""Errors and warnings of freqfake."""
 
 
 class FreqFakeError(Exception):
-    """Base of every error that freqfake raises itself."""
+    """Base class of freqfake's errors."""
 
 
 class ImageReadError(FreqFakeError, OSError):
@@ -26,31 +26,31 @@ class AdaptationError(FreqFakeError, ValueError):
 
 
 class OperatingPointError(FreqFakeError, ValueError):
-    """The data cannot support the false-alarm rate that was asked for."""
+    """The data cannot support the requested false-alarm rate."""
 
 
 class TableError(FreqFakeError, ValueError):
-    """A table cannot be gone on with, or not be written in that format."""
+    """A table cannot be resumed, or cannot be written in that format."""
 
 
 class ClusterError(FreqFakeError, OSError):
-    """A cluster to work on cannot be reached."""
+    """A cluster cannot be reached."""
 
 
 class VideoReadError(FreqFakeError, OSError):
-    """A video cannot be read: missing, damaged, or without a single frame."""
+    """A video cannot be read: missing, damaged, or without frames."""
 
 
 class MissingExtraError(FreqFakeError, ImportError):
-    """A package is missing that one of freqfake's extras installs."""
+    """A package that one of freqfake's extras installs is missing."""
 
 
 class DatasetError(FreqFakeError, ValueError):
-    """A data set is not complete, or not laid out as its authors laid it out."""
+    """A data set is incomplete, or not laid out as its authors published it."""
 
 
 class DeviceMemoryError(FreqFakeError, MemoryError):
-    """The batches of a network do not fit the memory."""
+    """The batches of a network do not fit in memory."""
 
 
 class SeparationWarning(UserWarning):
@@ -58,7 +58,7 @@ class SeparationWarning(UserWarning):
 
 
 class AdaptationWarning(UserWarning):
-    """A domain adaptation is not to be trusted."""
+    """A domain adaptation cannot be trusted."""
 
 
 class UnreadableImageWarning(UserWarning):
@@ -66,12 +66,12 @@ class UnreadableImageWarning(UserWarning):
 
 
 class CalibrationWarning(UserWarning):
-    """The training pictures do not support likelihood ratios that a verdict needs."""
+    """The training pictures do not support the likelihood ratios that a verdict needs."""
 
 
 class DatasetWarning(UserWarning):
-    """The files of a data set alone tell its classes, or some of them are missing."""
+    """The files of a data set alone reveal its classes, or some are missing."""
 
 
 class DeviceWarning(UserWarning):
-    """A network runs on the CPU though nobody asked for that."""
+    """A network runs on the CPU although that was not requested."""

@@ -1,6 +1,6 @@
-"""Run the notebooks and keep what they say: `python execute.py`, in this folder.
+"""Run the notebooks and store their outputs: `python execute.py`, in this folder.
 
-What differs from one run or machine to another (times, the version of Python) is not kept.
+What differs between runs or machines (times, the version of Python) is not stored.
 """
 
 import os
@@ -12,9 +12,9 @@ import nbformat
 from nbmake.nb_run import NotebookRun
 
 HERE = Path(__file__).parent
-SECONDS = 120  # that a cell may take
+SECONDS = 120  # limit per cell
 
-# Many small matrices: threads would only wait for each other, and round in another order.
+# The matrices are small: threads would only wait for each other, and change the rounding.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -28,7 +28,7 @@ def execute(path):
     Returns
     -------
     nbmake.nb_result.NotebookResult
-        ``nb``, the notebook with its outputs, and ``error``, none if all went well.
+        ``nb``, the notebook with its outputs, and ``error``, None if all cells ran.
     """
     with patch.dict(os.environ, _ONE_THREAD):
         result = NotebookRun(path, SECONDS).execute()

@@ -12,7 +12,7 @@ SIDE = 128  # pixels
 
 
 def camera(rng, side=SIDE):
-    """Photograph a scene: each pixel sees one colour, the others are filled in from around it."""
+    """Photograph a scene: each pixel sees one colour; its neighbours supply the others."""
     light = scene(rng, side) + noise(rng, side, 1, 5)
     row, column = np.indices((side, side)) % 2
     is_red, is_green, is_blue = row + column == 0, row != column, row + column == 2
@@ -25,7 +25,7 @@ def camera(rng, side=SIDE):
 
 
 def generator(rng, side=SIDE):
-    """Paint a scene of half the size, and enlarge each channel by a filter of its own."""
+    """Paint a scene of half the size, and enlarge each channel by a separate filter."""
     small, channels = scene(rng, side // 2), []
     for channel in range(3):
         spread = np.zeros((side, side))
@@ -37,7 +37,7 @@ def generator(rng, side=SIDE):
 
 
 def pictures(make, n_pictures, seed, side=SIDE):
-    """Many pictures by `camera` or `generator`; the same seed gives the same ones."""
+    """Make pictures by `camera` or `generator`; the same seed gives the same ones."""
     return [make(rng, side) for rng in np.random.default_rng(seed).spawn(n_pictures)]
 
 
@@ -57,12 +57,12 @@ def clouds(rng, side, steepness):
 
 
 def filtered(plane, kernel):
-    """Apply a filter; the left border goes on at the right one, as the clouds do."""
+    """Apply a filter with periodic borders, like those of the clouds."""
     return convolve(plane, kernel, mode="wrap")
 
 
 def noise(rng, side, least, most):
-    """Independent in every pixel and channel, of a strength that differs between pictures."""
+    """Draw independent noise per pixel and channel; its strength differs between pictures."""
     return rng.normal(0, rng.uniform(least, most), (side, side, 3))
 
 

@@ -1,4 +1,4 @@
-"""Every notebook runs, and says what the committed one says: python -m pytest notebooks."""
+"""Every notebook runs and gives the committed outputs: python -m pytest notebooks."""
 
 import math
 import re
@@ -27,7 +27,7 @@ def test_notebook_says_what_is_committed(path):
 
 
 def said(cell):
-    """What a cell says in words and numbers; nothing where these may vary from run to run."""
+    """Return the words and numbers that a cell prints; nothing where they vary between runs."""
     if cell.cell_type != "code" or "varies" in cell.metadata.get("tags", []):
         return ""
     parts = []
@@ -39,7 +39,7 @@ def said(cell):
 
 
 def agree(one, other):
-    """Compare words exactly, numbers within what other versions of packages may do to them."""
+    """Compare words exactly, and numbers within what package versions may change."""
     if NUMBER.split(one) != NUMBER.split(other):
         return False
     pairs = zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)

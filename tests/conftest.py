@@ -1,9 +1,9 @@
-"""Pictures to test with, made here or found where there are some."""
+"""Pictures for the tests, made here or read from disk."""
 
 import os
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy: each worker has one core, not all of them
+if "PYTEST_XDIST_WORKER" in os.environ:  # before NumPy: each worker has only one core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
@@ -11,7 +11,7 @@ from helpers import ROOT, make_picture
 from hypothesis import settings
 from PIL import Image
 
-settings.register_profile("unhurried", deadline=None)  # slow machines are no failures
+settings.register_profile("unhurried", deadline=None)  # slow machines must not fail
 settings.load_profile("unhurried")
 
 DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))
@@ -39,6 +39,6 @@ def picture_folders(tmp_path_factory) -> Path:
         for seed in range(20):
             spread = asynchrony * (1 + 0.02 * seed)
             image = make_picture(seed + (100 if side == "fake" else 0), asynchrony=spread)
-            # Uncompressed, or the sizes of the files would tell real from fake.
+            # Uncompressed, or the file sizes would separate real from fake.
             Image.fromarray(image).save(root / side / f"{seed:02d}.png", compress_level=0)
     return root

@@ -1,4 +1,4 @@
-"""What several tests use: pictures, features, and the command line as a user runs it."""
+"""Shared by several tests: pictures, features, and the command line as a user runs it."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from freqfake.batch.extraction import Extraction
 from freqfake.pictures.facts import ImageFacts
 
 ROOT = Path(__file__).parents[1]
-linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory otherwise")
+linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory differently")
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals, names or tools")
 LOSSLESS = ImageFacts(1024, 1024, "RGB", "lossless")
 COMMAND = [sys.executable, "-m", "freqfake"]
@@ -38,7 +38,7 @@ def run(*arguments, cwd=None):
 
 
 def table(text):
-    """Rows of a CSV that was printed."""
+    """Rows of printed CSV."""
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -56,7 +56,7 @@ def features_of_two_groups(n, *, seed=0, shift=0.0, scale=1.0):
 
 
 def run_bytes(*arguments, cwd, timeout=120, program=COMMAND):
-    """Run a command line; its output is bytes, for names that are no Unicode."""
+    """Run a command line; its output is bytes, for names that are not Unicode."""
     command = [*program, *map(os.fspath, arguments)]
     options = {"capture_output": True, "timeout": timeout, "check": False}
     done = subprocess.run(command, cwd=cwd, **options)
@@ -65,18 +65,18 @@ def run_bytes(*arguments, cwd, timeout=120, program=COMMAND):
 
 
 def table_of(data):
-    """Rows of a CSV that was printed, with names of any bytes."""
+    """Rows of printed CSV, with names of any bytes."""
     return list(csv.DictReader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline="")))
 
 
 def in_rows(paths):
-    """Rows for a table of these paths."""
+    """Table rows for these paths."""
     return [{"path": p, "score": -0.5, "error": f"no such file: {p}"} for p in paths]
 
 
 def link(path, target):
-    """Make a symbolic link, where the system can."""
+    """Make a symbolic link, if the system can."""
     try:
         path.symlink_to(target)
     except OSError:
-        pytest.skip("this system, or this user, makes no links")
+        pytest.skip("this system or user cannot make links")

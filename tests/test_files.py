@@ -1,4 +1,4 @@
-"""Files are written whole or not at all."""
+"""Files are written completely or not at all."""
 
 import errno
 import os
@@ -22,12 +22,12 @@ with whole_file(sys.argv[1]) as file:
     file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """
-posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such files, or signals")
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows lacks such files or signals")
 
 
 @posix
-def test_a_kill_leaves_the_old_file_and_hinders_nobody(tmp_path):
-    target = tmp_path / "m.npz"
+def test_a_kill_leaves_the_old_file_and_blocks_no_later_write(tmp_path):
+    target = tmp_path / "m.safetensors"
     target.write_bytes(b"old")
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", KILLED, str(target)])
@@ -41,7 +41,7 @@ def test_a_kill_leaves_the_old_file_and_hinders_nobody(tmp_path):
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
-    target = tmp_path / "m.npz"
+    target = tmp_path / "m.safetensors"
     target.write_bytes(b"old")
 
     def fail():
@@ -53,13 +53,13 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
         fail()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
-    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "no" / "m.npz"):
+    with pytest.raises(FileNotFoundError), whole_file(tmp_path / "no" / "m.safetensors"):
         pass
     with pytest.raises(IsADirectoryError if os.name == "posix" else OSError), whole_file(tmp_path):
         pass
 
 
-def test_it_is_on_disk_before_it_has_its_name(tmp_path, monkeypatch):
+def test_a_file_is_on_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     steps = []
     sync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda file: steps.append("sync") or sync(file))
@@ -91,7 +91,7 @@ def test_permissions_are_the_usual_ones_or_those_of_the_old_file(tmp_path):
 
 
 @posix
-def test_a_link_stays_one(tmp_path):
+def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
     with whole_file(tmp_path / "link") as file:
@@ -101,7 +101,7 @@ def test_a_link_stays_one(tmp_path):
 
 
 @posix
-def test_a_pipe_stays_one(tmp_path):
+def test_a_pipe_stays_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     read = []
     reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
@@ -114,7 +114,7 @@ def test_a_pipe_stays_one(tmp_path):
 
 
 @pytest.mark.parametrize("length", [200, 255])
-def test_names_as_long_as_they_may_be(tmp_path, length):
+def test_names_of_maximum_length(tmp_path, length):
     with whole_file(tmp_path / ("a" * length)) as file:
         file.write(b"new")
     assert [len(file.name) for file in tmp_path.iterdir()] == [length]
@@ -145,7 +145,7 @@ def write_network(path):
 
 
 @pytest.mark.parametrize("write", [write_model, write_report, write_parquet, write_network])
-def test_nothing_has_its_name_before_it_is_whole(tmp_path, monkeypatch, write):
+def test_a_file_gets_its_name_only_when_complete(tmp_path, monkeypatch, write):
     def stopped(self, target):
         raise OSError(f"stopped at {target.name}")
 

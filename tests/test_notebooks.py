@@ -1,6 +1,6 @@
-"""The notebooks as they are committed: with outputs, and with nothing of the machine in them.
+"""The notebooks as committed: with outputs, and without traces of the machine.
 
-That they run, and still say the same, is tested beside them: notebooks/test_execute.py.
+notebooks/test_execute.py tests that they run with the same results.
 """
 
 import re
@@ -23,7 +23,7 @@ def code_cells(path):
     return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
 
 
-def test_there_are_six():
+def test_six_notebooks_exist():
     assert [path.name[:2] for path in NOTEBOOKS] == [f"{number}_" for number in range(1, 7)]
 
 
@@ -42,14 +42,14 @@ def test_no_error_and_no_warning_was_left(path):
 
 
 @every_notebook
-def test_figures_are_drawings_in_the_file(path):
+def test_figures_are_stored_in_the_file(path):
     outputs = [output for cell in code_cells(path) for output in cell.outputs]
     assert [output for output in outputs if "image/png" in output.get("data", {})]
     assert path.stat().st_size < MAX_BYTES
 
 
 @every_notebook
-def test_nothing_of_a_machine_is_in_it(path):
+def test_notebooks_hold_no_traces_of_a_machine(path):
     text = re.sub(r'"image/png": "[^"]*"', "", path.read_text("utf-8"))
     assert not re.findall(r"(?:^|[\s\"'(=])/(?:work|tmp|root|home|usr|var|Users)/\S*", text)
     notebook = nbformat.read(path, 4)

@@ -1,4 +1,4 @@
-"""What a user meets before the first call: import, help, README."""
+"""The package: public names, imports between subpackages, deprecated calls."""
 
 import ast
 import shutil
@@ -11,7 +11,7 @@ import pytest
 import freqfake
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = Path(freqfake.__file__).parent  # it may be installed, without the rest beside it
+PACKAGE = Path(freqfake.__file__).parent  # may be installed, without the other folders
 FLOORS = """
     cli
     report export
@@ -27,7 +27,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def imports(path: Path) -> list[tuple[str, bool]]:
-    """Modules that a module imports, in full, and whether at once."""
+    """Full names of the modules that a module imports, and whether at top level."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = path.relative_to(PACKAGE.parent).parts[:-1]
     found = []
@@ -62,7 +62,7 @@ def test_import_is_light():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_downward(path):
-    """Each room imports from the rooms on the floors below it; the root only opens the door."""
+    """Each subpackage imports only from subpackages below it in `FLOORS`."""
     room = path.relative_to(PACKAGE).parts[0]
     for module, _ in imports(path):
         below = room_of(module)
@@ -71,13 +71,13 @@ def test_imports_run_downward(path):
         assert FLOOR[below] < FLOOR.get(room, 0)
 
 
-def test_every_room_has_a_floor():
+def test_every_subpackage_is_in_the_order():
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(FLOOR)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_torch_stays_behind_its_door(path):
-    """Nothing but `deep` imports it, or `deep`, when it is itself imported."""
+def test_only_deep_imports_torch(path):
+    """No other subpackage imports torch or `deep` at top level."""
     if path.relative_to(PACKAGE).parts[0] != "deep":
         at_once = {module for module, now in imports(path) if now}
         assert not [m for m in at_once if m.split(".")[0] == "torch" or room_of(m) == "deep"]
@@ -89,9 +89,9 @@ from freqfake.cli import make_parser
 
 real, fake = (["--real", "real"], ["--fake", "fake"])
 for words in (
-    ["train", *real, *fake, "--features", "asynchrony", "--out", "m.npz"],
-    ["adapt", "--model", "m.npz", "real", "fake", "--out", "a.npz"],
-    ["evaluate", "--model", "a.npz", *real, *fake],
+    ["train", *real, *fake, "--features", "asynchrony", "--out", "m.safetensors"],
+    ["adapt", "--model", "m.safetensors", "real", "fake", "--out", "a.safetensors"],
+    ["evaluate", "--model", "a.safetensors", *real, *fake],
     ["audit", *real, *fake],
     ["features", "real", "--out", "f.csv"],
     ["score", "real/00.png", "fake/00.png", "--jobs", "2", "--out", "s.csv"],
@@ -102,8 +102,8 @@ for words in (
 """
 
 
-def test_nothing_deprecated_is_called_and_nothing_left_open(picture_folders, tmp_path):
-    """By the commands themselves: `main` would keep such warnings from its user."""
+def test_no_deprecated_calls_and_no_open_files(picture_folders, tmp_path):
+    """Runs the commands directly, because `main` hides such warnings from users."""
     for side in ("real", "fake"):
         shutil.copytree(picture_folders / side, tmp_path / side)
     kinds = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning", "ResourceWarning")

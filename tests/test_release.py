@@ -1,4 +1,4 @@
-"""A release: one version, the same commands everywhere, and what a package must hold."""
+"""A release: one version, the same commands everywhere, complete packages."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def text(*parts: str) -> str:
 
 
 class TestVersion:
-    def test_it_is_in_one_place(self):
+    def test_the_version_is_set_in_one_place(self):
         command = [sys.executable, "-m", "freqfake", "--version"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert done.stdout == f"freqfake {freqfake.__version__}\n"
@@ -37,7 +37,7 @@ class TestVersion:
         assert "version" in PROJECT["dynamic"]
         assert "freqfake.__version__" in text("docs", "conf.py")
 
-    def test_the_changelog_ends_with_it_and_is_in_order(self):
+    def test_the_changelog_begins_with_it_and_is_in_order(self):
         log = text("CHANGELOG.md")
         releases = re.findall(r"^## (\S+) - (\S+)$", log, re.MULTILINE)
         assert len(releases) == len(re.findall("^## ", log, re.MULTILINE))
@@ -48,7 +48,7 @@ class TestVersion:
         assert set(re.findall("^### (.*)$", log, re.MULTILINE)) <= HEADINGS
 
     def test_the_citation_agrees(self):
-        """It has a day as soon as the changelog has one, and the same."""
+        """Its date is that of the changelog, if that has one."""
         citation = text("CITATION.cff")
         fields = dict(re.findall(r"^([\w-]+): (.+)$", citation, re.MULTILINE))
         assert fields["version"] == freqfake.__version__
@@ -61,10 +61,10 @@ class TestVersion:
         day = re.search(r"^## \S+ - (\S+)$", text("CHANGELOG.md"), re.MULTILINE)[1]
         assert fields.get("date-released", "unreleased") == day
 
-    def test_a_tag_is_its_version_and_has_a_day(self):
+    def test_a_tag_matches_the_version_and_has_a_date(self):
         tag = os.environ.get("FREQFAKE_TAG")
         if not tag:
-            pytest.skip("no release: FREQFAKE_TAG is not set")
+            pytest.skip("not a release: FREQFAKE_TAG is not set")
         assert tag == f"v{freqfake.__version__}"
         assert f"\n## {freqfake.__version__} - 2" in text("CHANGELOG.md")
 
@@ -74,13 +74,13 @@ class TestCommands:
         blocks = re.findall(r"```sh\n(.*?)```", text("README.md"), re.DOTALL)
         return [line for block in blocks[:2] for line in block.strip().splitlines()]
 
-    def test_readme_ci_and_workflow_have_the_same(self):
+    def test_readme_ci_and_workflow_run_the_same_commands(self):
         assert len(self.readmes()) == 2
         for command in self.readmes():
             assert f"\n{command} || exit 1\n" in text(".ci", "run")
             assert f"|\n          {command}\n" in text(".github", "workflows", "ci.yml")
 
-    def test_the_gate_the_workflow_and_the_hooks_check_style_alike(self):
+    def test_ci_workflow_and_hooks_run_the_same_style_checks(self):
         for command in ("ruff check", "ruff format", "mypy"):
             for place in (".ci/run", ".github/workflows/ci.yml", ".pre-commit-config.yaml"):
                 assert re.search(rf"^ *(entry: )?{command}\b", text(place), re.MULTILINE), place
@@ -93,7 +93,7 @@ class TestCommands:
         assert f"python: {PYTHONS}".replace("'", '"') in text(".github", "workflows", "ci.yml")
         assert f'for version in "" {" ".join(PYTHONS[1:])}; do' in text(".ci", "release")
 
-    def test_workflows_ask_for_nothing_more_than_they_need(self):
+    def test_workflows_request_no_more_than_they_need(self):
         for path in (ROOT / ".github" / "workflows").glob("*.yml"):
             workflow = path.read_text(encoding="utf-8")
             assert "\npermissions: {}\n" in workflow
@@ -101,7 +101,7 @@ class TestCommands:
             for action in re.findall(r"uses: ([^.].*)", workflow):
                 assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)
 
-    def test_what_a_newcomer_is_told_is_there(self):
+    def test_files_named_for_contributors_exist(self):
         page = text("CONTRIBUTING.md")
         paths = re.findall(r"`((?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:py|md|cff|toml))`", page)
         paths += re.findall(r"\b(tests/\w+\.py)", page)
@@ -121,7 +121,7 @@ def test_the_oldest_dependencies_are_the_minima():
     minima = runpy.run_path(str(ROOT / ".ci" / "oldest.py"))["minima"](PROJECT)
     names = [re.match(r"[\w.-]+", one)[0] for one in PROJECT["dependencies"]]
     oldest = dict(one.split("==") for one in minima)
-    assert len(oldest) == len(minima)  # no package has two
+    assert len(oldest) == len(minima)  # no package has two minima
     assert set(names) <= set(oldest)
     for requirement in PROJECT["dependencies"]:
         name, least = requirement.split(">=")
@@ -129,12 +129,12 @@ def test_the_oldest_dependencies_are_the_minima():
 
 
 class TestPackages:
-    """What `.ci/release` built."""
+    """The packages built by `.ci/release`."""
 
     @pytest.fixture
     def dist(self) -> Path:
         if not os.environ.get("FREQFAKE_DIST"):
-            pytest.skip("nothing was built: FREQFAKE_DIST is not set, as .ci/release does")
+            pytest.skip("no packages: FREQFAKE_DIST is not set, see .ci/release")
         return Path(os.environ["FREQFAKE_DIST"])
 
     @pytest.fixture
@@ -144,13 +144,13 @@ class TestPackages:
 
     @pytest.fixture
     def sdist(self, dist) -> dict[str, int]:
-        """Sizes of its files."""
+        """Sizes of the files in the sdist."""
         with tarfile.open(next(dist.glob("*.tar.gz"))) as archive:
             files = [member for member in archive.getmembers() if member.isfile()]
             assert len(files) == len(archive.getmembers())  # no links
         return {member.name.partition("/")[2]: member.size for member in files}
 
-    def test_there_are_two_of_this_version(self, dist):
+    def test_two_packages_have_this_version(self, dist):
         about = f"freqfake-{freqfake.__version__}"
         names = {path.name for path in dist.iterdir()}
         assert names == {f"{about}-py3-none-any.whl", f"{about}.tar.gz"}
@@ -160,16 +160,16 @@ class TestPackages:
         assert files == {name for name in sdist if name.startswith("freqfake/")}
         assert {
             "freqfake/py.typed",
-            "freqfake/model_files/embedded/faces.npz",
+            "freqfake/model_files/embedded/faces.safetensors",
             "freqfake/cli/__init__.py",
         } <= files
         assert "freqfake/report/templates/base.html.j2" in files
         endings = {Path(name).suffix for name in files}
-        assert endings == {".py", ".typed", ".npz", ".md", ".j2", ".css", ".js"}
+        assert endings == {".py", ".pyi", ".typed", ".safetensors", ".md", ".j2", ".css", ".js"}
         about = {Path(name).name for name in wheel.namelist() if ".dist-info/" in name}
         assert about == {"METADATA", "WHEEL", "RECORD", "LICENSE", "entry_points.txt"}
 
-    def test_the_sdist_holds_what_a_clone_does(self, sdist):
+    def test_the_sdist_holds_the_files_of_a_clone(self, sdist):
         wanted = {"benchmarks", "docs", "freqfake", "notebooks", "tests", ".ci", ".github"}
         wanted |= {"pyproject.toml", ".pre-commit-config.yaml", "CITATION.cff", "LICENSE"}
         wanted |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
@@ -187,7 +187,7 @@ class TestPackages:
         assert max(sdist.values()) < 2_000_000
         assert sum(sdist.values()) < 30_000_000
 
-    def test_the_metadata_say_what_the_project_does(self, wheel):
+    def test_the_metadata_match_the_project(self, wheel):
         name = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
         found = HeaderParser().parsestr(wheel.read(name).decode())
         assert found["Version"] == freqfake.__version__

@@ -1,4 +1,4 @@
-"""Types, as whoever installs the package gets them."""
+"""Types of the installed package."""
 
 import subprocess
 import sys

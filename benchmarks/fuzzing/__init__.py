@@ -1,1 +1,1 @@
-"""Damaged files, and what reading them does."""
+"""Fuzzing: reading damaged files."""

@@ -1,8 +1,8 @@
-"""Fuzzing: damaged files of every format, and odd arrays, which must end in a row or an error.
+"""Fuzzing: damaged files of every format and odd arrays, which must give a row or an error.
 
-Coverage-guided by atheris (``python -m pip install ".[bench,fuzz]"``, on Linux). Each kind has a
-process of its own, whose home, temporary and working folder is empty and must be so in the end. A
-process that dies, hangs, or takes too much memory leaves the file that did it behind.
+Coverage-guided by atheris (``python -m pip install ".[bench,fuzz]"``, on Linux). Each kind has its
+own process, whose home, temporary and working folder must still be empty at the end. A process that
+dies, hangs, or takes too much memory leaves the file that caused it.
 """
 
 import json
@@ -27,7 +27,7 @@ _COUNTS = {"picture": 1200, "others": 2800, "video": 400, "array": 2000}  # 25,0
 
 
 def fuzz(config: Config, report: Report) -> None:
-    """Damaged files of every format: no crash, no hang, no row lost. `--limit`: files of each."""
+    """Damaged files of every format: no crash, no hang, no lost row. `--limit`: files per kind."""
     folder = report.folder.parent / "fuzz"
     rows = []
     with tempfile.TemporaryDirectory() as kept:
@@ -54,10 +54,10 @@ def _kinds() -> list[tuple[str, str, list[bytes]]]:
 def _fuzzed(
     name: str, kind: str, seeds: list[bytes], count: int, kept: Path, folder: Path
 ) -> dict[str, Any]:
-    """Fuzz one kind in a process of its own."""
+    """Fuzz one kind in its own process."""
     folder.mkdir(parents=True, exist_ok=True)
     slug = "".join(c if c.isalnum() else "_" for c in name)
-    told = {"files": 0, "read": 0, "slowest": 0.0, "memory": 0.0, "died": 0}
+    outcome = {"files": 0, "read": 0, "slowest": 0.0, "memory": 0.0, "died": 0}
     with tempfile.TemporaryDirectory() as corpus, tempfile.TemporaryDirectory() as home:
         for number, seed in enumerate(seeds):
             Path(corpus, f"seed{number}").write_bytes(seed)
@@ -71,14 +71,14 @@ def _fuzzed(
         with (folder / f"{slug}.log").open("wb") as log:
             subprocess.run(command, cwd=home, env=environment, stdout=log, stderr=log, check=False)
         if result.exists():
-            told |= json.loads(result.read_text())
+            outcome |= json.loads(result.read_text())
         left = [path.name for path in Path(home).rglob("*")]
-        told["died"] = int(not result.exists() or bool(left))
-    return {"kind": name, **told}
+        outcome["died"] = int(not result.exists() or bool(left))
+    return {"kind": name, **outcome}
 
 
 def _check_rows(kept: Path) -> None:
-    """Every fiftieth file in one batch, in one process and in two: a row for each."""
+    """Score every fiftieth file in one batch, by one and by two processes: a row for each."""
     n_files = len(list(kept.iterdir()))
     for n_jobs in ("1", "2"):
         begin = time.perf_counter()

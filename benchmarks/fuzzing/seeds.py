@@ -1,4 +1,4 @@
-"""Small files of every format to begin with, and a plain way to damage them."""
+"""Small seed files of every format, and a simple way to damage them."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from PIL import Image
 
 from freqfake.pictures.limits import FORMATS
 
-SIDE = 64  # pixels: the least that the rich features need
+SIDE = 64  # pixels: the minimum for the rich features
 VIDEOS = {  # ending, codec
     "MP4, H.264": (".mp4", "libx264"),
     "MP4, MPEG-4": (".mp4", "mpeg4"),
@@ -29,7 +29,7 @@ VIDEOS = {  # ending, codec
     "FLV": (".flv", "flv"),
     "WMV": (".wmv", "wmv2"),
 }
-# How files begin that Pillow knows and freqfake does not read; those that it cannot write.
+# First bytes of formats that Pillow reads but cannot write, and freqfake does not read.
 _BEGINNINGS = {
     "CUR": b"\0\0\2\0\1\0\x10\x10\0\0\1\0\1\0\x68\0\0\0\x16\0\0\0",
     "BUFR": b"BUFR\0\0\0\4",
@@ -57,7 +57,7 @@ _BEGINNINGS = {
 
 @cache
 def picture_seeds() -> dict[str, list[bytes]]:
-    """Files of every format that Pillow knows here, by its name for the format."""
+    """Files of every format that this Pillow supports, by its name for the format."""
     Image.init()
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (SIDE, SIDE, 3)) // 4 + 96
@@ -76,7 +76,7 @@ def picture_seeds() -> dict[str, list[bytes]]:
 
 
 def video_seeds(kind: str) -> list[bytes]:
-    """Give a video of a few small frames; nothing if PyAV cannot write it here."""
+    """Make a video of a few small frames; none if this PyAV cannot write it."""
     import av
 
     ending, codec = VIDEOS[kind]
@@ -118,7 +118,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
 
 
 def with_right_checks(data: bytes) -> bytes:
-    """Give the chunks of a PNG the checksums of what they hold."""
+    """Correct the checksums of the chunks of a PNG."""
     head = b"\x89PNG\r\n\x1a\n"
     if not data.startswith(head):
         return data
@@ -138,7 +138,7 @@ def _written(name: str, rgb: Image.Image) -> list[bytes]:
     grey = rgb.convert("L")
     modes = [rgb, grey, rgb.convert("P"), rgb.convert("RGBA"), rgb.convert("1")]
     modes += [rgb.convert("CMYK"), Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)]
-    if name not in FORMATS:  # one will do
+    if name not in FORMATS:  # one is enough
         return next(([file] for picture in modes if (file := _saved(picture, name))), [])
     files = [_saved(picture, name) for picture in modes]
     if name in Image.SAVE_ALL:
@@ -150,9 +150,9 @@ def _saved(picture: Image.Image, name: str, **options: Any) -> bytes:
     file = io.BytesIO()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some of these formats are on their way out
+            warnings.simplefilter("ignore")  # some of these formats are deprecated
             picture.save(file, name, **options)
-    except (OSError, ValueError, KeyError, AttributeError):  # not in this mode, or a handler lacks
+    except (OSError, ValueError, KeyError, AttributeError):  # mode not supported, or no handler
         return b""
     return file.getvalue()
 

@@ -1,6 +1,6 @@
 """One process of the fuzzing: atheris damages files of one kind, and each is read and scored.
 
-Started by :mod:`benchmarks.fuzz`, which see.
+Started by :mod:`benchmarks.fuzzing.fuzz`.
 """
 
 import json
@@ -16,7 +16,7 @@ from .seeds import with_right_checks
 
 MAX_SECONDS = 10.0  # of processor time, for one file
 MAX_MEBIBYTES = 2048
-_STUCK = 60  # seconds by the clock: the machine may be busy with other things
+_STUCK = 60  # seconds of wall time: the machine may be busy
 _FORBIDDEN = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork",
               "socket.", "os.mkdir", "os.remove", "os.rename", "os.symlink", "os.link")  # fmt: skip
 _DTYPES = ("uint8", "uint16", "float16", "float32", "float64", "int64", "bool", "complex64",
@@ -24,14 +24,14 @@ _DTYPES = ("uint8", "uint16", "float16", "float32", "float64", "int64", "bool", 
 
 
 class Watch:
-    """Counts, measures, and makes a fault of what a file must not do.
+    """Count and measure reads, and abort on what a file must not cause.
 
     Parameters
     ----------
     read : callable
         Reads and scores a file.
     path : Path
-        Where each file is put, the only one that is written.
+        Where each file is written; reading must write nothing else.
     """
 
     def __init__(self, read: Callable[[Path], None], path: Path, keep: Path, result: Path) -> None:
@@ -42,7 +42,7 @@ class Watch:
         sys.addaudithook(self._hook)
 
     def begin(self, limit: int) -> None:
-        """Count from here on, and write the result down after so many files."""
+        """Count from here on, and write the result after `limit` files."""
         self.limit, self.begun = limit, True
         self.told = {"files": 0, "read": 0, "slowest": 0.0, "memory": 0.0}
 
@@ -52,15 +52,15 @@ class Watch:
         mode = arguments[1] if event == "open" and isinstance(arguments[1], str) else ""
         if set(mode) & set("wax+") or event.startswith(_FORBIDDEN):
             self.watching = False
-            print(f"a file made its reader do {event}{arguments}", flush=True)
+            print(f"reading a file caused {event}{arguments}", flush=True)
             os.abort()
 
     def one(self, data: bytes) -> None:
-        """Read a file; whatever but freqfake's own errors comes out ends the process."""
+        """Read a file; any error other than freqfake's own ends the process."""
         from freqfake.exceptions import FreqFakeError
 
         self.told["files"] += 1
-        if self.told["files"] % 2:  # else nearly every PNG is refused before it is looked at
+        if self.told["files"] % 2:  # else nearly every PNG is refused for its checksums
             data = with_right_checks(data)
         self.path.write_bytes(data)
         begin = time.process_time()
@@ -88,7 +88,7 @@ class Watch:
 
 
 def _peak_memory() -> float:
-    """Most mebibytes so far; `resource` tells those of the process that started this one, too."""
+    """Peak memory in MiB so far; `resource` would include that of the parent process."""
     status = Path("/proc/self/status").read_text()
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
 
@@ -123,7 +123,7 @@ def _video_reader() -> Callable[[Path], None]:
 
 
 def _array_reader() -> Callable[[Path], None]:
-    """Make of the bytes a data type, a shape, and numbers, which may be anything."""
+    """Take a data type, a shape and numbers from the bytes, which may be anything."""
     import numpy as np
 
     from freqfake import asynchrony_features, load_detector
@@ -171,7 +171,7 @@ def main() -> None:
         read = readers[kind]()
     watch = Watch(read, Path(result).with_suffix(".input"), Path(keep), Path(result))
     for path in Path(corpus).iterdir():
-        watch.one(path.read_bytes())  # so that what is loaded late is there
+        watch.one(path.read_bytes())  # so that late imports are done
     watch.begin(int(count))
     options = [f"-seed={seed}", f"-timeout={_STUCK}", f"-rss_limit_mb={MAX_MEBIBYTES}"]
     options += ["-max_len=20000", "-verbosity=0", f"-artifact_prefix={result}_"]

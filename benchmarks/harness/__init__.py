@@ -1,1 +1,1 @@
-"""What the runs share: sets, stored features, treatments, detectors, intervals, tables."""
+"""Shared by the runs: sets, stored features, treatments, detectors, intervals, tables."""

@@ -1,4 +1,4 @@
-"""The folders that the benchmarks run on, from a small TOML file."""
+"""The folders that the benchmarks run on, from a TOML file."""
 
 import re
 import sys
@@ -17,11 +17,11 @@ from freqfake import find_images
 from .store import Store
 
 N_FOLDS = 5
-FEW, N_PARTITIONS = 500, 5  # of so few pictures, one partition into folds is a matter of luck
+FEW, N_PARTITIONS = 500, 5  # with fewer pictures, one partition is left to chance
 
 
 class ConfigError(ValueError):
-    """Something in the configuration, or a folder that it names, is not as it must be."""
+    """The configuration, or a folder that it names, is not valid."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class PictureSet:
 
 @dataclass(frozen=True)
 class RealSet:
-    """Real pictures alone."""
+    """Real pictures without generated ones."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ class RealSet:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Files of one set with their truth, their persons and their features."""
+    """Files of one set with their labels, persons and features."""
 
     name: str
     title: str
@@ -58,14 +58,14 @@ class Pictures:
     store: Store
 
     def X(self, kind: str, treatment: str = "as is") -> np.ndarray:
-        """Features of all pictures after a treatment, NaN where there are none."""
+        """Features of all pictures after a treatment, NaN where missing."""
         return self.store.features(self.name, self.paths, treatment, kind)
 
     @cached_property
     def partitions(self) -> list[list[tuple[np.ndarray, np.ndarray]]]:
-        """Random partitions into folds, more of them for a small set: rows to train on, to test on.
+        """Random partitions into folds, more for a small set: rows to train on, rows to test on.
 
-        Nobody is on both sides of a fold.
+        No person is on both sides of a fold.
         """
         n_partitions = N_PARTITIONS if len(self.y) < FEW else 1
         partitions = [
@@ -75,10 +75,10 @@ class Pictures:
         return [list(folds.split(self.paths, self.y, self.persons)) for folds in partitions]
 
     def held_out(self, score: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Score every picture by a fold that never saw its person.
+        """Score every picture by a fold trained without its person.
 
         `score` is called with the rows to train on and those to score, and may score them in
-        several ways. Gives an array of shape (n_partitions, ..., n_pictures).
+        several ways. Returns an array of shape (n_partitions, ..., n_pictures).
         """
         scores = []
         for folds in self.partitions:
@@ -89,19 +89,19 @@ class Pictures:
 
 
 class Config:
-    """What to run on.
+    """Sets and options of a run.
 
     Parameters
     ----------
     path : path
-        Of the TOML file.
+        TOML file.
     roots : sequence of paths
-        Where its folders are looked up.
+        Where to find its folders.
     store : Store
     only : sequence of str
         Names of the sets to use; all by default.
     limit : int, optional
-        At most so many pictures of a class.
+        Largest number of pictures of a class.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Config:
 
     @cached_property
     def sets(self) -> list[PictureSet]:
-        """The sets whose folders are there; others are named on stderr."""
+        """The sets whose folders exist; others are named on stderr."""
         found = [made for made in self._made(PictureSet, "sets") if self._is_there(made)]
         if not found:
             places = ", ".join(map(str, self.roots))
@@ -129,16 +129,16 @@ class Config:
 
     @cached_property
     def reals(self) -> list[RealSet]:
-        """The real pictures alone whose folder is there."""
+        """The sets of real pictures whose folder exists."""
         return [made for made in self._made(RealSet, "reals") if self._is_there(made)]
 
     def folder(self, name: str) -> Path | None:
-        """Where a folder of the configuration lies."""
+        """Find a folder of the configuration."""
         found = (root / name for root in self.roots)
         return next((folder for folder in found if folder.is_dir()), None)
 
     def pictures(self, which: PictureSet, *, delivered: bool = False) -> Pictures:
-        """Files of a set, equally many of either class."""
+        """Files of a set, equally many of each class."""
         sides = [self._files(folder) for folder in (which.real, which.fake)]
         n = min(*map(len, sides), self._most(delivered))
         paths = [path for side in sides for path in _spread(side, n)]
@@ -146,7 +146,7 @@ class Config:
         return Pictures(which.name, which.title, paths, np.repeat([0, 1], n), codes, self.store)
 
     def split_in_two(self, which: PictureSet | RealSet, seed: int) -> Pictures:
-        """Real pictures alone, a random half of them under the name of fakes."""
+        """Real pictures, a random half of them labelled as fakes."""
         files = self._files(which.real)
         paths = _spread(files, min(len(files), 2 * self._most(True)) // 2 * 2)
         y = np.random.default_rng(seed).permutation(np.arange(len(paths)) % 2)
@@ -187,11 +187,11 @@ def _read(path: Path) -> dict:
 
 
 def _spread(paths: list[str], n: int) -> list[str]:
-    """Take so many files, evenly spread over all."""
+    """Take `n` files, evenly spaced."""
     return [paths[i * len(paths) // n] for i in range(n)]
 
 
 def _person(path: str, pattern: str) -> str:
-    """Who is on a picture: what the pattern finds in the name of the file, or nobody else."""
+    """Person in a picture: the match in the name of the file, or else the path itself."""
     found = re.search(pattern, Path(path).name) if pattern else None
     return found.group(1) if found else path

@@ -1,4 +1,4 @@
-"""Every detector on the bench: which features it reads and which classifier it has."""
+"""The detectors that are measured: their features and classifiers."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -34,9 +34,9 @@ class BenchDetector:
     with_copies: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray, **options: Any) -> Callable[..., np.ndarray]:
-        """Fit, and give the function from features to scores, which are positive for fake."""
+        """Fit, and return the function from features to scores, positive for fake."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparationWarning)  # the figures say it
+            warnings.simplefilter("ignore", SeparationWarning)  # the figures show it
             fitted = self.make().fit(X, y, **options)
         if hasattr(fitted, "decision_function"):
             return fitted.decision_function
@@ -68,7 +68,7 @@ KINDS_OF_ALL = tuple(dict.fromkeys(d.kind for d in (*DETECTORS, FILES)))
 
 
 def ensure(pictures: Pictures, treatments: Iterable[str]) -> None:
-    """Compute what all detectors need of the pictures after these treatments."""
+    """Compute the features that all detectors need after these treatments."""
     pictures.store.ensure(pictures.name, pictures.paths, treatments, KINDS_OF_ALL)
     pictures.store.ensure(pictures.name, pictures.paths, copies_of(pictures), ["rich"])
 
@@ -79,7 +79,7 @@ def held_out_scores(
     train: str = AS_IS,
     tests: Iterable[str] | None = None,
 ) -> dict[str, np.ndarray | None]:
-    """Score every picture, after each treatment, by a fold that never saw its person.
+    """Score every picture, after each treatment, by a fold trained without its person.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def held_out_scores(
 def fitted(
     detector: BenchDetector, pictures: Pictures, rows: np.ndarray, train: str = AS_IS
 ) -> Callable[..., np.ndarray]:
-    """Fit to some of the pictures, and give the function from features to scores."""
+    """Fit to some of the pictures, and return the function from features to scores."""
     X, y = pictures.X(detector.kind, train)[rows], pictures.y[rows]
     if not detector.with_copies:
         return detector.fit(X, y)
@@ -125,10 +125,10 @@ def fitted(
 
 
 def copies_of(pictures: Pictures) -> list[str]:
-    """Names of the delivered copies that `freqfake train` would make of so many pictures."""
+    """Names of the delivered copies that `freqfake train` makes of this number of pictures."""
     return copy_names(copies_for(len(pictures.y)))
 
 
 def is_complete(X: np.ndarray) -> bool:
-    """Whether all pictures have these features; very small ones do not have all kinds."""
+    """Whether all pictures have these features; very small ones lack some kinds."""
     return bool(np.isfinite(X).all())

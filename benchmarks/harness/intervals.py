@@ -1,4 +1,4 @@
-"""Figures of merit with their 95 % intervals: pictures drawn again and again, by person."""
+"""Figures of merit with 95 % bootstrap intervals, resampled by person."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -30,10 +30,10 @@ Metric = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def figure(metric: Metric, y: np.ndarray, scores: np.ndarray | None, persons: np.ndarray) -> Figure:
     """Compute a metric over all pictures, and its bootstrap interval by person.
 
-    `metric` takes truth, scores and weights of shape (n_resamples, n_pictures), and gives one
-    value a resample; over scores of shape (n_partitions, n_pictures) it is averaged. A person who
-    is drawn twice counts twice. The interval tells how much depends on the pictures tested, not on
-    those trained on.
+    `metric` takes labels, scores and weights of shape (n_resamples, n_pictures), and returns one
+    value per resample; it is averaged over scores of shape (n_partitions, n_pictures). A person
+    who is drawn twice counts twice. The interval shows how much depends on the pictures tested,
+    not on those trained on.
     """
     if scores is None:
         return MISSING
@@ -45,7 +45,7 @@ def figure(metric: Metric, y: np.ndarray, scores: np.ndarray | None, persons: np
         return np.mean([metric(y, s, weights) for s in np.atleast_2d(scores)], axis=0)
 
     value = average(np.ones((1, len(y))))[0]
-    with np.errstate(invalid="ignore"):  # of few pictures a class may not be drawn at all
+    with np.errstate(invalid="ignore"):  # a class may be missing if pictures are few
         low, high = np.nanquantile(average(drawn[:, codes]), (0.025, 0.975))
     return Figure(float(value), float(low), float(high))
 
@@ -58,7 +58,7 @@ def auc(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def equal_error_rate(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Error rate where both sides are mistaken equally often, on the straight ROC curve."""
+    """Error rate where both classes err equally often, on the linearly interpolated ROC curve."""
     real, fake = _per_score(y, scores, weights)
     zero = np.zeros((len(weights), 1))
     missed = np.hstack([zero, np.cumsum(fake, axis=1) / fake.sum(axis=1, keepdims=True)])
@@ -72,12 +72,12 @@ def equal_error_rate(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> 
 
 
 def accuracy(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Share of pictures on the right side of the score 0."""
+    """Share of pictures on the right side of score 0."""
     return _share(weights, (scores > 0) == (y == 1))
 
 
 def balanced_accuracy(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average over both classes of the share on the right side of the score 0."""
+    """Average over both classes of the share on the right side of score 0."""
     return (recall(y, scores, weights) + specificity(y, scores, weights)) / 2
 
 
@@ -92,7 +92,7 @@ def specificity(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.nd
 
 
 def precision(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Share of fake pictures among those called fake; 0 where none is."""
+    """Share of fake pictures among those called fake; 0 if there are none."""
     return _share(weights * (scores > 0), y == 1)
 
 
@@ -110,7 +110,7 @@ def _share(weights: np.ndarray, right: np.ndarray) -> np.ndarray:
 def _per_score(
     y: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weight of the real and of the fake pictures at each different score, from low to high."""
+    """Weight of the real and of the fake pictures at each distinct score, from low to high."""
     order = np.argsort(scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
     sides = (weights[:, order] * (y[order] == label) for label in (0, 1))

@@ -1,4 +1,4 @@
-"""Makes the pictures that no folder holds ready: cut, generated, developed, rendered."""
+"""Pictures that have to be made first: cut, generated, developed, rendered."""
 
 import importlib.util
 import io
@@ -13,9 +13,9 @@ from tqdm import tqdm
 from .config import Config
 from .report import Report
 
-_TILE = 128  # pixels a side, in StarGAN's grids
+_TILE = 128  # pixels per side, in StarGAN's grids
 _LATENT, _PSI, _N_FOR_MEAN = 512, 0.7, 4096
-_CROP = 1024  # pixels a side, of photographs and drawings
+_CROP = 1024  # pixels per side, of photographs and drawings
 _RENDERED_WIDTH = 2048
 
 
@@ -33,7 +33,7 @@ def prepare(config: Config, report: Report) -> None:
 
 
 def _each(options: dict, name: str, make: Callable) -> None:
-    """Do one thing if it is asked for; what is missing for it is said, and no reason to stop."""
+    """Do one step if it is configured; report a missing package or folder and continue."""
     if name not in options:
         return
     try:
@@ -52,7 +52,7 @@ def _found(config: Config, name: str) -> Path:
 
 
 def _cut_grids(grids: Path, out: Path) -> None:
-    """Cut faces from grids: of each row the real one, and one generated column by turns."""
+    """Cut the real face of each grid row, and a generated one from the columns in turn."""
     for side in ("real", "fake"):
         (out / side).mkdir(parents=True, exist_ok=True)
     for path in tqdm(sorted(grids.glob("*-images.jpg")), desc="stargan", unit="grid"):
@@ -102,10 +102,10 @@ def _generate(count: int, out: Path) -> None:
 
 
 def _develop(raws: Path, work: Path) -> None:
-    """Develop raw photographs: at half size, four sensor cells a pixel, and at full size.
+    """Develop raw photographs: at half size, four sensor cells per pixel, and at full size.
 
-    At half size every pixel has a red, a green and a blue cell of its own: no colour is guessed
-    from neighbours, and no JPEG was ever there.
+    At half size every pixel has its own red, green and blue cells: no colour is interpolated from
+    neighbours, and there never was a JPEG.
     """
     import rawpy
 
@@ -130,7 +130,7 @@ def _render(drawings: Path, out: Path) -> None:
 
 
 def _is_there(out: Path, source: Path) -> bool:
-    """Whether crops of a picture were made before; made anew, their features would be too."""
+    """Whether crops of a picture exist; new ones would need their features computed again."""
     return (out / f"{source.stem}_c0.png").exists()
 
 
@@ -141,7 +141,7 @@ def _save_crops(image: Image.Image, out: Path, stem: str) -> None:
 
 
 def _squares(image: Image.Image) -> Iterator[Image.Image]:
-    """Cut as many squares as fit, from the middle outwards."""
+    """Cut as many squares as fit, centred."""
     counts = [side // _CROP for side in image.size]
     starts = [(side - count * _CROP) // 2 for side, count in zip(image.size, counts, strict=True)]
     for row in range(counts[1]):

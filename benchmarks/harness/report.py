@@ -1,4 +1,4 @@
-"""Where results go: the terminal, CSV and PNG files, and the tables and figures of the docs."""
+"""Output of results: terminal, CSV and PNG files, tables and figures of the docs."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
 ROOT = Path(__file__).parents[2]
-BASELINE_MARGIN = 0.05  # a detector must beat the files alone by more to be evidence
+BASELINE_MARGIN = 0.05  # an AUC must exceed that of the files alone by more to be evidence
 STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -35,7 +35,7 @@ COLOURS = {  # one hue for each method, dark for what freqfake trains
 
 
 class Report:
-    """Writes results.
+    """Write results.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Report:
         mpl.rcParams.update(STYLE)
 
     def table(self, name: str, table: pd.DataFrame) -> None:
-        """Print a table and keep it."""
+        """Print and save a table."""
         shown = table.map(str)
         print(f"\n{name}\n{shown.to_string(index=False)}", flush=True)
         shown.to_csv(self.folder / f"{name}.csv", index=False)
@@ -62,7 +62,7 @@ class Report:
                 _replace(path, name, _markdown(shown))
 
     def drawing(self, name: str, drawing: Drawing) -> None:
-        """Keep a drawing."""
+        """Save a drawing."""
         folders = [self.folder, *([self.docs / "figures"] if self.docs else [])]
         for folder in folders:
             folder.mkdir(exist_ok=True)
@@ -71,12 +71,12 @@ class Report:
 
 
 def no_evidence(auc: float, files: float) -> bool:
-    """Whether the files alone do nearly as well, so that the figure says nothing."""
+    """Whether the files alone do nearly as well, so that the figure is not evidence."""
     return bool(np.isfinite(auc) and np.isfinite(files) and files >= auc - BASELINE_MARGIN)
 
 
 def marked(text: str, auc: float, files: float) -> str:
-    """Mark a figure that is no evidence."""
+    """Mark a figure that is not evidence."""
     return f"{text} †" if no_evidence(auc, files) else text
 
 

@@ -1,8 +1,8 @@
-"""Features of pictures after treatments, kept in Parquet files.
+"""Features of pictures after treatments, stored in Parquet files.
 
-A run that was stopped goes on where it was: what is there is not computed again. A row is known by
-the place, size and time of the picture's file; a file of rows by the set, the kind of features and
-the code that computes them, so that figures never come from features of older code.
+A stopped run continues where it was: stored features are not computed again. A row is identified by
+the path, size and time of the picture's file; a file of rows by the set, the kind of features and
+the code that computes them, so that features of older code are never used.
 """
 
 import hashlib
@@ -30,18 +30,18 @@ from freqfake.pictures.reading import read_bytes, read_image
 from .. import peers
 from . import treatments
 
-_CHUNK = 25  # pictures whose features are written at a time
+_CHUNK = 25  # pictures per write
 
 
 class Kind(NamedTuple):
-    """Features of one kind: how they are computed, and the modules that this depends on."""
+    """Features of one kind: their function, and the modules that it depends on."""
 
     compute: Callable[[np.ndarray, ImageFacts], np.ndarray]
     modules: tuple[ModuleType, ...]
 
 
 def facts_as_numbers(pixels: np.ndarray, facts: ImageFacts) -> np.ndarray:
-    """Give what the file tells without its pixels; words become numbers, for trees to split."""
+    """Return the facts of the file without its pixels; words become numbers, for decision trees."""
     values = file_facts(facts).values()
     return np.array(
         [float(int(_digest(v)[:5], 16)) if isinstance(v, str) else v for v in values], np.float32
@@ -65,12 +65,12 @@ KINDS = {
 
 
 class Store:
-    """Features on disk, computed where they are missing.
+    """Features on disk, computed if missing.
 
     Parameters
     ----------
     folder : Path
-        Where the Parquet files lie.
+        Folder of the Parquet files.
     n_jobs : int
         Number of processes.
     """
@@ -81,7 +81,7 @@ class Store:
     def ensure(
         self, name: str, paths: list[str], treatment_names: Iterable[str], kinds: Iterable[str]
     ) -> None:
-        """Compute what is missing of these features of a set, with a progress bar."""
+        """Compute the missing features of a set, with a progress bar."""
         treatment_names, kinds = list(treatment_names), list(kinds)
         known = {kind: _known(self._folder(name, kind)) for kind in kinds}
         tasks = []
@@ -127,7 +127,7 @@ class Store:
 
 @lru_cache(maxsize=32)
 def _read(folder: Path, treatment: str, keys: tuple[str, ...]) -> np.ndarray:
-    """Read features, shape (n_pictures, n_features); a KeyError if some are not there."""
+    """Read features, shape (n_pictures, n_features); a KeyError if some are missing."""
     if not folder.is_dir():
         raise KeyError(folder)
     table = pd.read_parquet(folder, filters=[("treatment", "==", treatment)])
@@ -148,7 +148,7 @@ def _known(folder: Path) -> set[tuple[str, str]]:
 
 
 def _extract(chunk: list[tuple[str, str, dict]]) -> list[tuple[str, str, str, np.ndarray]]:
-    """Compute what is wanted of some pictures."""
+    """Compute the wanted features of some pictures."""
     rows = []
     for path, key, wanted in chunk:
         with Image.open(path) as opened:

@@ -1,7 +1,7 @@
-"""What becomes of a picture on its way: every delivery and every past that is measured.
+"""Treatments of a picture: every delivery and every past that is measured.
 
-A treatment takes a PIL image in mode RGB and gives the bytes of a picture file. Those that touch
-pixels only are stored as PNG, so that all files after a treatment are of one format.
+A treatment takes a PIL image in mode RGB and returns the bytes of a picture file. Those that change
+only pixels return PNG, so that all files after a treatment have one format.
 """
 
 import io
@@ -19,13 +19,13 @@ from freqfake.batch.copies import delivered_copy
 Treatment = Callable[[Image.Image], bytes]
 
 AS_IS = "as is"  # the file itself
-AS_PNG = "as PNG"  # the same pixels, in one format on both sides
+AS_PNG = "as PNG"  # the same pixels, in one format for both classes
 SUBSAMPLINGS = {"4:4:4": 0, "4:2:0": 2}  # Pillow's names
 QUALITIES = (95, 85, 75, 50, 30)
 
 
 def encoded(image: Image.Image, format: str, **options: int) -> bytes:
-    """Bytes of a picture file."""
+    """Encode as a picture file."""
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
@@ -42,13 +42,13 @@ def jpeg(image: Image.Image, quality: int, subsampling: str) -> bytes:
 
 
 def scaled(image: Image.Image, factor: float, resampling: Resampling) -> Image.Image:
-    """Scale both sides; Pillow's filters grow with the reduction, which avoids aliasing."""
+    """Scale both sides; Pillow's filters widen with the reduction, which avoids aliasing."""
     size = [max(1, round(side * factor)) for side in image.size]
     return image.resize(size, resampling)
 
 
 def skipped(image: Image.Image, factor: float) -> Image.Image:
-    """Reduce with the bilinear filter of enlarging, as many fast programs do: with aliasing."""
+    """Reduce with the bilinear filter for enlarging, which aliases, as many fast programs do."""
     width, height = (max(1, round(side * factor)) for side in image.size)
     steps = (image.width / width, 0, 0, 0, image.height / height, 0)
     return image.transform(
@@ -70,21 +70,21 @@ def blurred(image: Image.Image, sigma: float) -> Image.Image:
 
 
 def noisy(image: Image.Image, sigma: float) -> Image.Image:
-    """Add Gaussian noise, `sigma` in units of 255, the same whenever the picture is the same."""
+    """Add Gaussian noise, `sigma` on the scale 0 to 255; the same picture gets the same noise."""
     pixels = np.asarray(image, np.float32)
     rng = np.random.default_rng(zlib.crc32(image.tobytes()))
     return _image(pixels + sigma * rng.standard_normal(pixels.shape, np.float32))
 
 
 def posted(image: Image.Image, longest: int, quality: int) -> bytes:
-    """Reduce to a longest side, where it is longer, and compress: what a platform does."""
+    """Reduce the longest side to `longest`, if it is longer, and compress, as a platform does."""
     factor = min(1.0, longest / max(image.size))
     reduced = scaled(image, factor, Resampling.LANCZOS) if factor < 1 else image
     return jpeg(reduced, quality, "4:2:0")
 
 
 def with_past(image: Image.Image, factor: float, subsampling: str | None) -> bytes:
-    """Enlarge, compress as JPEG Q90 unless there is no subsampling, and reduce to the old size."""
+    """Enlarge, compress as JPEG Q90 if `subsampling` is given, and reduce to the original size."""
     large = scaled(image, factor, Resampling.BICUBIC)
     if subsampling is not None:
         large = Image.open(io.BytesIO(jpeg(large, 90, subsampling)))
@@ -92,10 +92,10 @@ def with_past(image: Image.Image, factor: float, subsampling: str | None) -> byt
 
 
 def with_new_chroma(image: Image.Image) -> bytes:
-    """Make the fine structure of chroma anew from that of luma, as far as that can be guessed.
+    """Rebuild the fine structure of chroma from that of luma, as far as it can be estimated.
 
-    What chroma subsampling took away is gone. In its place: chroma as a local linear function of
-    luma (guided filter), fitted where chroma is known (above four pixels), applied to all scales.
+    What chroma subsampling removed is lost. It is replaced by a local linear function of luma
+    (guided filter), fitted where chroma is known (above four pixels) and applied at all scales.
     """
     planes = np.asarray(image.convert("YCbCr"), np.float32)
     luma = planes[..., 0]
@@ -162,5 +162,5 @@ def treated(image: Image.Image, name: str) -> bytes:
 
 
 def copy_names(n_copies: int) -> list[str]:
-    """Names of so many delivered copies."""
+    """Names of `n_copies` delivered copies."""
     return [f"copy {seed}" for seed in range(n_copies)]

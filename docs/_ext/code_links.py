@@ -1,10 +1,10 @@
-"""Where a name of the package leads to in the reference.
+"""Link names of the package to the reference.
 
-- References in docstrings find what is documented under a shorter name:
-  `freqfake.pictures.reading.read_image` as `freqfake.read_image`, and from within a module
-  `train_network` as `freqfake.deep.train_network`.
-- Code such as `freqfake.load_detector()` in the pages is linked, without a role, which a code host
-  would show as it is. A name that the reference does not have is a warning: it is wrong, or was
+- References in docstrings resolve to objects documented under a shorter name:
+  `freqfake.pictures.reading.read_image` to `freqfake.read_image`, and from within a module
+  `train_network` to `freqfake.deep.train_network`.
+- Code such as `freqfake.load_detector()` on pages is linked without a role, which a code host
+  would show as text. A name missing from the reference gives a warning: it is wrong, or was
   renamed.
 """
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"(freqfake(?:\.[A-Za-z]\w*)+)(?:\(.*\))?", re.DOTALL)
 
 
 def link(app: Sphinx, page: str, name: str, content: nodes.Node) -> nodes.reference | None:
-    """Make a link to what is documented under a name, or a shorter one of the same thing."""
+    """Link to the object documented under a name, or under a shorter name of the same object."""
     objects = app.env.domains.python_domain.objects
     for candidate in _candidates(name):
         if candidate in objects:
@@ -40,24 +40,24 @@ def _candidates(name: str) -> Iterator[str]:
 
 
 def resolve(app: Sphinx, env: object, node: nodes.Element, content: nodes.Node) -> object:
-    """Resolve a reference of a docstring that Sphinx did not."""
+    """Resolve a reference in a docstring that Sphinx could not."""
     if node.get("refdomain") != "py":
         return None
     return link(app, node["refdoc"], node["reftarget"], content)
 
 
 class CodeLinks(SphinxPostTransform):
-    """Links code within a line."""
+    """Link inline code."""
 
     default_priority = 5
 
     def run(self, **kwargs: object) -> None:
-        """Look at each piece."""
+        """Link each piece of inline code."""
         for literal in list(self.document.findall(nodes.literal)):
             name = NAME.fullmatch(literal.astext())
             if name is None or isinstance(literal.parent, (nodes.reference, nodes.title)):
                 continue
-            if "xref" in literal["classes"]:  # a role, which is resolved by itself
+            if "xref" in literal["classes"]:  # from a role, resolved elsewhere
                 continue
             found = link(self.app, self.env.docname, name[1], literal.deepcopy())
             if found is None:
@@ -67,7 +67,7 @@ class CodeLinks(SphinxPostTransform):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add both."""
+    """Connect the resolver and add the transform."""
     app.connect("missing-reference", resolve)
     app.add_post_transform(CodeLinks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

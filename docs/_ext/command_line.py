@@ -1,4 +1,4 @@
-"""The directive ``command-line``: the help of every command, as the parser itself gives it."""
+"""The directive ``command-line``: the help of every command, from the parser."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from freqfake.cli import make_parser
 
-WIDTH = 92  # characters of a line
+WIDTH = 92  # characters per line
 
 
 class CommandLine(SphinxDirective):
@@ -27,7 +27,7 @@ class CommandLine(SphinxDirective):
 
 
 def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield a parser and those of all its commands, each once."""
+    """Yield a parser and the parsers of all its commands, each once."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -36,7 +36,7 @@ def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParse
 
 
 def plain_help(parser: argparse.ArgumentParser) -> str:
-    """Help without colours, of one width, whatever terminal the build runs in."""
+    """Return the help without colours and in a fixed width, independent of the terminal."""
 
     class Plain(argparse.RawDescriptionHelpFormatter):
         def __init__(self, prog: str, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""Formulas as MathML, which every browser draws itself: no script, no font, no other host."""
+"""Formulas as MathML, which browsers draw without scripts, fonts or other hosts."""
 
 import re
 from html import escape
@@ -11,13 +11,13 @@ LOG = logging.getLogger(__name__)
 
 
 def visit_inline(translator, node: nodes.math) -> None:
-    """Write a formula within a line."""
+    """Write an inline formula."""
     translator.body.append(_converted(node, "inline"))
     raise nodes.SkipNode
 
 
 def visit_block(translator, node: nodes.math_block) -> None:
-    """Write a formula on a line of its own."""
+    """Write a formula on its own line."""
     translator.body.append(f'<div class="math">{_converted(node, "block")}</div>\n')
     raise nodes.SkipNode
 
@@ -26,11 +26,11 @@ def _converted(node: nodes.Element, display: str) -> str:
     latex = node.astext()
     try:
         found = str(convert(latex, display=display))
-    except Exception as error:  # what the converter cannot read makes it raise anything
+    except Exception as error:  # the converter may raise any exception
         LOG.warning("no MathML of %r: %r", latex, error, location=node)
         return f"<code>{escape(latex)}</code>"
     braces = re.sub(r"\\[{}]", "", latex)
-    if "\\" in found or braces.count("{") != braces.count("}"):  # which the converter lets pass
+    if "\\" in found or braces.count("{") != braces.count("}"):  # ignored by the converter
         LOG.warning("an unknown command or a lost brace in %r", latex, location=node)
     return found
 

@@ -1,1 +1,1 @@
-"""Many pictures at a time."""
+"""Many pictures at a time: their features, processes and clusters, tables."""

@@ -1,10 +1,10 @@
-r"""Cells of CSV files: any text comes back as it was, and none becomes a spreadsheet's formula.
+r"""Cells of CSV files: any text is read back unchanged, and none becomes a spreadsheet formula.
 
-Spreadsheets take for a formula what begins with a sign, Excel also with a wide one of East Asian
-keyboards, perhaps after blanks. Where their language has a decimal comma they split lines at
-semicolons, and heed quotes at the beginning of what they then find. So a path, which is the first
-of a line, is quoted if it holds a semicolon, and begins with ``./``, where its first sign is one of
-those: the same file. In other texts an apostrophe comes before such a sign.
+Spreadsheets treat text as a formula if it begins with a sign, even after blanks; Excel also accepts
+the full-width signs of East Asian keyboards. In languages with a decimal comma they split lines at
+semicolons and interpret quotes at the beginning of the parts. A path, which comes first in a line,
+is therefore quoted if it contains a semicolon, and gets ``./`` before such a sign: the same file.
+In other texts an apostrophe is put before the sign.
 """
 
 import re
@@ -21,9 +21,9 @@ _PATH_TO_QUOTE = re.compile('[",;\x00-\x1f\x7f-\x9f\u2028\u2029]')
 
 
 def csv_line(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    r"""Make a line of CSV; what is missing, or None, is an empty cell.
+    r"""Make a line of CSV; missing values and None become empty cells.
 
-    Python's writer quotes neither semicolons nor, before 3.13, carriage returns.
+    Python's own writer quotes neither semicolons nor, before 3.13, carriage returns.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def csv_line(row: Mapping[str, Any], columns: Sequence[str]) -> str:
 
 
 def paths_of_cell(cell: str) -> set[str]:
-    """Find the paths that have this cell: with ``./`` it may have been given with or without.
+    """Find the paths that give this cell: ``./`` may belong to the path or may have been added.
 
     Examples
     --------

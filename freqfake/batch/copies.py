@@ -1,8 +1,8 @@
 """Copies of a picture as the web delivers them: enlarged, reduced, compressed.
 
-A detector that was trained on originals alone fails on delivered pictures, and one whose real and
-generated pictures were delivered in different ways learns that difference. Both sides are therefore
-trained on copies that went through the same random deliveries.
+A detector that was trained only on originals fails on delivered pictures, and one whose real and
+generated pictures were delivered in different ways learns that difference. Training therefore uses
+copies of both kinds that went through the same random deliveries.
 """
 
 import io
@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")  # at Pillow's numbers 0, 1 and 2
+SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")  # Pillow's numbers 0, 1 and 2
 
 _MIN_SIDE = 128  # pixels; copies are not reduced below
 
@@ -22,22 +22,22 @@ _MIN_SIDE = 128  # pixels; copies are not reduced below
 def delivered_copy(image: "Image.Image", seed: int) -> bytes:
     """Make a delivered copy of a picture.
 
-    For an even seed, in this order, each with its own chance: the past of a photograph (enlarged
-    up to twice, JPEG, reduced to the old size); a reduction by up to four; JPEG of quality 40 to
-    96 with 4:2:0 or 4:4:4, lossy WebP, or PNG. For an odd one what social media do: a reduction
-    to between 35 and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
+    With an even seed, in this order and each with its own probability: the past of a photograph
+    (enlarged up to twice, JPEG, reduced to the old size); a reduction by up to four; JPEG of
+    quality 40 to 96 with 4:2:0 or 4:4:4, lossy WebP, or PNG. With an odd seed, what social media
+    do: a reduction to between 35 and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
 
     Parameters
     ----------
     image : PIL image
-        In mode RGB.
+        Its mode must be RGB.
     seed : int
         The same picture and seed give the same copy.
 
     Returns
     -------
     bytes
-        Of a picture file.
+        Content of a picture file.
     """
     rng = np.random.default_rng((seed, zlib.crc32(image.tobytes())))
     side = min(image.size)
@@ -55,7 +55,7 @@ def delivered_copy(image: "Image.Image", seed: int) -> bytes:
 
 
 def reencoded(image: "Image.Image") -> bytes:
-    """Compress a picture so lightly that nobody sees it: JPEG Q95, 4:4:4."""
+    """Compress a picture without a visible change: JPEG Q95, 4:4:4."""
     return as_jpeg(image, 95, "4:4:4")
 
 
@@ -65,16 +65,16 @@ def as_jpeg(image: "Image.Image", quality: int, subsampling: str) -> bytes:
     Parameters
     ----------
     image : PIL image
-        In mode RGB.
+        Its mode must be RGB.
     quality : int
         1 to 100.
     subsampling : str
-        One of "4:4:4", "4:2:2" and "4:2:0".
+        "4:4:4", "4:2:2" or "4:2:0".
 
     Returns
     -------
     bytes
-        Of the file.
+        Content of the file.
 
     Examples
     --------

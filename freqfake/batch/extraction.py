@@ -1,4 +1,4 @@
-"""From many pictures to a feature matrix: in batches, over processes, with nothing lost."""
+"""Features of many pictures, computed in several processes; every picture gives a result."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from ..exceptions import FreqFakeError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..features.rich import rich_features
 from ..features.spectrum import Spectrum
-from ..pictures.arrays import to_pil
+from ..pictures.arrays import check_shape, to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any, read_bytes
@@ -60,7 +60,7 @@ class Extraction:
     copies : tuple of Extraction
         Delivered copies of the picture, for training.
     error : str
-        Empty, as :class:`Unreadable` pictures have one.
+        Empty; only :class:`Unreadable` has one.
     """
 
     path: str
@@ -97,7 +97,7 @@ def iter_features(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Iterator[Extraction | Unreadable]:
-    """Features of many pictures, one after the other as they get ready, in the order given.
+    """Yield the features of many pictures as they are computed, in the order given.
 
     Parameters
     ----------
@@ -106,23 +106,23 @@ def iter_features(
     features : {"asynchrony", "rich"}
         The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
     spectrum, dtype
-        Of the six, see :func:`freqfake.asynchrony_features`. In double, which scores are made
-        from: in single precision they would differ between versions of the packages by 1e-5.
+        For the six, see :func:`freqfake.asynchrony_features`. Scores are made from double
+        precision: in single, they would differ between versions of the packages by 1e-5.
     n_copies : int
-        How many delivered copies of each picture to add, see
+        Number of delivered copies to add for each picture, see
         :func:`freqfake.batch.copies.delivered_copy`.
     max_pixels : int
         Larger pictures are refused, see :func:`freqfake.read_image`.
     n_jobs : int, optional
-        Number of processes, -1 for all cores; the default is one, or what
-        :func:`joblib.parallel_config` says.
+        Number of processes, -1 for all cores; by default one, or the setting of
+        :func:`joblib.parallel_config`.
     progress : bool
         Show a progress bar on stderr.
 
     Yields
     ------
     Extraction or Unreadable
-        One for each picture; ``error`` is empty, or says why there are no features.
+        One for each picture; ``error`` is empty, or the reason why features are missing.
     """
     job = functools.partial(
         extract,
@@ -153,7 +153,7 @@ def extract_features(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Features of many pictures as a table.
+    """Make a table of the features of many pictures.
 
     Parameters
     ----------
@@ -163,9 +163,9 @@ def extract_features(
     Returns
     -------
     DataFrame
-        One row for each picture, columns ``path``, the six of
-        :data:`freqfake.FEATURE_NAMES`, and ``error``: empty, or the reason why the
-        features are missing.
+        One row for each picture, with the columns ``path``, the six of
+        :data:`freqfake.FEATURE_NAMES`, and ``error``: empty, or the reason why features are
+        missing.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def extract_features(
 
 
 def feature_row(extraction: Extraction | Unreadable) -> dict[str, Any]:
-    """One row of the table of features."""
+    """Make one row of the table of features."""
     if isinstance(extraction, Unreadable):
         numbers = dict.fromkeys(FEATURE_NAMES, np.nan)
     else:
@@ -224,11 +224,11 @@ class AsynchronyTransformer(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Sequence[ImageLike], y: Any = None) -> Self:
-        """Do nothing: there is nothing to learn."""
+        """Do nothing, since there is nothing to learn."""
         return self
 
     def transform(self, X: Sequence[ImageLike]) -> npt.NDArray[np.float64]:
-        """Features of a sequence of paths, arrays or PIL images.
+        """Compute the features of paths, arrays or PIL images.
 
         Returns
         -------
@@ -237,8 +237,8 @@ class AsynchronyTransformer(TransformerMixin, BaseEstimator):
         Raises
         ------
         FreqFakeError
-            Some picture cannot be read: a row of a matrix cannot carry the reason. Use
-            :func:`extract_features` where that can happen.
+            A picture cannot be read: a matrix has no place for the reason. Use
+            :func:`extract_features` if that can happen.
         """
         parallel = joblib.Parallel(n_jobs=self.n_jobs)
         return np.array(
@@ -248,7 +248,7 @@ class AsynchronyTransformer(TransformerMixin, BaseEstimator):
         ).reshape(-1, len(FEATURE_NAMES))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
-        """Names of the six features."""
+        """Give the names of the six features."""
         return np.asarray(FEATURE_NAMES, dtype=object)
 
     def __sklearn_tags__(self) -> Tags:
@@ -296,6 +296,7 @@ def read_picture(
         if isinstance(image, FreqFakeError):
             raise image
         pixels, own_facts = read_any(image, max_pixels=max_pixels)
+        check_shape(pixels)
         return Picture(path, pixels, facts or own_facts)
 
     return attempt(path, read)
@@ -304,7 +305,7 @@ def read_picture(
 def compute_features(
     picture: Picture, compute: Compute, *, n_copies: int = 0
 ) -> Extraction | Unreadable:
-    """Features of a picture, and of delivered copies of it."""
+    """Compute the features of a picture and of its delivered copies."""
 
     def features() -> Extraction:
         own = compute(picture.pixels)
@@ -319,7 +320,7 @@ def compute_features(
 
 
 def attempt(path: str, step: Callable[[], Result]) -> Result | Unreadable:
-    """Do a step of the work on a picture; where it fails, say why."""
+    """Run a step on a picture; if it fails, give the reason."""
     try:
         return step()
     except FreqFakeError as error:
@@ -329,7 +330,7 @@ def attempt(path: str, step: Callable[[], Result]) -> Result | Unreadable:
 
 
 def readable(done: Iterable[Extraction | Unreadable]) -> list[Extraction]:
-    """Pictures that have features; a warning for each of the others."""
+    """Keep the pictures that have features, and warn of each of the others."""
     good = []
     for extraction in done:
         if isinstance(extraction, Unreadable):

@@ -1,4 +1,4 @@
-"""Many pictures at a time: in processes, or on a Dask cluster."""
+"""Work on many pictures in several processes, or on a Dask cluster."""
 
 import contextlib
 import hashlib
@@ -22,18 +22,18 @@ from ..pictures.reading import ImageLike, is_pil_image, read_any
 
 Inputs = PathLike | Iterable[ImageLike]
 
-_CHUNK = 1000  # pictures at a time where a backend gives no results before all are ready
-_JOBS: dict[str, Callable[..., Any]] = {}  # of a worker process, by key
+_CHUNK = 1000  # pictures at a time, for backends that return all results at once
+_JOBS: dict[str, Callable[..., Any]] = {}  # of this worker process, by key
 
 
 @contextlib.contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Let joblib work on the Dask cluster of this scheduler; without an address, here.
+    """Make joblib use the Dask cluster at this address; without one, this machine.
 
     Raises
     ------
     ClusterError
-        Nobody answers there.
+        No scheduler answers there.
     MissingExtraError
         The extra ``dask`` is not installed.
     """
@@ -51,9 +51,9 @@ def cluster(address: str | None) -> Iterator[None]:
 
 
 def shared(job: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a job that is cheap to send: on a Dask cluster each worker gets the real one once.
+    """Make a job that is cheap to send: each worker of a Dask cluster gets the real one once.
 
-    Workers that join later, or come back after they died, get it too. Elsewhere it is `job` itself.
+    So do workers that join later or restart. Without a cluster, it is `job` itself.
     """
     backend, _ = joblib.parallel.get_active_backend()
     client = getattr(backend, "client", None)
@@ -68,7 +68,7 @@ def shared(job: Callable[..., Any]) -> Callable[..., Any]:
         """Unpacks the job on a worker."""
 
         def setup(self, worker: Any) -> None:
-            from . import parallel  # there: this class travels without its module
+            from . import parallel  # on the worker: this class is sent without its module
 
             parallel._JOBS[key] = pickle.loads(blob)
 
@@ -77,7 +77,7 @@ def shared(job: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _SharedJob:
-    """Finds the job where it was unpacked, and does it."""
+    """Runs the job that was unpacked on this worker."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -89,29 +89,29 @@ class _SharedJob:
 def map_pictures(
     job: Callable[..., Any], inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
 ) -> Iterator[Any]:
-    """Results of a job on many pictures, over processes, in the order given.
+    """Run a job on many pictures in several processes; results keep the order given.
 
     Parameters
     ----------
     job : callable
         Called as ``job(path, image, facts)`` with the name of the picture, the picture (or the
-        error of a PIL image that cannot be read), and its facts where they are known already.
+        error of a PIL image that cannot be read), and its facts if they are known already.
     inputs, n_jobs, progress
         See :func:`iter_features`.
     """
     items = list(expand(inputs))
     job = joblib.delayed(shared(job))
-    done = _results((job(name, *_opened(image)) for name, image in items), n_jobs)
+    done = _results((job(name, *_read_pil_image(image)) for name, image in items), n_jobs)
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
 
 
 def warn_left_out(name: str, error: str, *, stacklevel: int) -> None:
-    """Warn that a picture, or a video, was left out; `stacklevel` as seen from here."""
+    """Warn that a picture or a video was left out; `stacklevel` counts from this function."""
     warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=stacklevel)
 
 
 def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
-    """Results in the order of the tasks, as they get ready where joblib's backend can do that."""
+    """Yield results in the order of the tasks, each when it is ready if the backend allows that."""
     backend, _ = joblib.parallel.get_active_backend()
     if backend.supports_return_generator:
         yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
@@ -121,9 +121,9 @@ def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
 
 
 def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str, ImageLike]]:
-    """Name and picture of every input, files and folders looked up.
+    """Yield the name and picture of every input; folders and globs are expanded.
 
-    `also` names further endings of the files in folders, see :func:`freqfake.find_images`.
+    `also` gives further endings of the files in folders, see :func:`freqfake.find_images`.
     """
     if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
         raise TypeError(
@@ -139,8 +139,8 @@ def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str,
             yield f"<array {position}>", item
 
 
-def _opened(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
-    """Read a PIL image before it goes to another process, where its format would be lost."""
+def _read_pil_image(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
+    """Read a PIL image before it is sent to another process, which loses its format."""
     if not is_pil_image(image):
         return image, None
     try:

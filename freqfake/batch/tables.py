@@ -1,4 +1,4 @@
-"""Tables that are written row by row, so that whatever ends a run, the finished rows are there."""
+"""Tables that are written row by row, so that finished rows survive however a run ends."""
 
 import contextlib
 import csv
@@ -15,7 +15,7 @@ from typing import Any
 
 from .._files import whole_file
 from .._optional import extra
-from .._text import shown
+from .._text import printable
 from ..exceptions import TableError
 from .cells import csv_line, paths_of_cell
 
@@ -26,23 +26,23 @@ _WORDS = frozenset({"path", "verdict", "reason", "error", "sha256", "model_sha25
 _WHOLE_NUMBERS = frozenset(
     {"face", "left", "top", "right", "bottom", "n_frames", "n_real", "n_fake"}
 )
-_GROUP = 10_000  # rows of a Parquet file that are in memory at a time
-# Names that are no Unicode: on Linux any bytes, on Windows any halves of surrogate pairs.
+_GROUP = 10_000  # rows of a Parquet file in memory at a time
+# For names that are not Unicode: any bytes on Linux, unpaired surrogates on Windows.
 _ERRORS = sys.getfilesystemencodeerrors()
 
 
 class TableWriter:
     """Writes rows to a CSV, JSON lines or Parquet file as soon as it gets them.
 
-    Made by :func:`open_table`. A Parquet file cannot be added to, so its rows are collected in a
-    file of JSON lines beside it, named ``.partial``, until it is complete.
+    Made by :func:`open_table`. Rows cannot be added to a Parquet file, so they are collected in a
+    JSON lines file beside it, named ``.partial``, until it is complete.
 
     Attributes
     ----------
     done : frozenset of str
-        Paths of the rows that were there before.
+        Paths of the rows from an earlier run.
     n_failed : int
-        Number of rows that carry an error, those from before included.
+        Number of rows with an error, including those of the earlier run.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class TableWriter:
             send(",".join(columns) + "\n")
 
     def write(self, *rows: Row) -> None:
-        """Add the rows of a picture. In a file they survive whatever ends the process after this.
+        """Add the rows of a picture. In a file they then survive however the process ends.
 
-        They are written all at once: a run that goes on later leaves out the paths that are there.
+        They are written all at once, since a resumed run skips the paths that are there.
         """
         self._send(*map(self._encode, rows))
         self.n_failed += sum(bool(row["error"]) for row in rows)
@@ -74,25 +74,24 @@ def open_table(
     Parameters
     ----------
     out : str, optional
-        File to write; stdout by default. A name that ends in ``.parquet`` makes it a Parquet file,
-        one in ``.csv`` or ``.jsonl`` a file of that format.
+        File to write; stdout by default. The ending ``.parquet``, ``.csv`` or ``.jsonl`` chooses
+        the format.
     columns : sequence of str
-        With ``path`` and ``error`` among them.
+        They must include ``path`` and ``error``.
     form : {"csv", "jsonl"}
-        Where the name does not say.
-        Text is in UTF-8, and the bytes of a name that are not stay as they are. A name that a
-        terminal would obey is escaped on one.
+        Format if the ending does not choose one. Text is in UTF-8; bytes of a name that are not
+        UTF-8 stay as they are. On a terminal, what would control it is escaped.
     resume : bool
-        Keep the finished rows of a run that was stopped; a row that was being written is dropped.
+        Keep the finished rows of a stopped run; an incomplete row is dropped.
 
     Raises
     ------
     TableError
-        What is to be resumed is not such a table.
+        The file to resume is not such a table.
     OSError
-        The file cannot be written; those rows for which there was room are there.
+        The file cannot be written; the rows that fitted are there.
     MissingExtraError
-        A Parquet file is asked for, and pyarrow is not installed.
+        A Parquet file is requested, and pyarrow is not installed.
     """
     if out is None:
         yield TableWriter(_stdout(), columns, form, [])
@@ -113,29 +112,29 @@ def open_table(
 
 
 def _append(file: io.FileIO, *lines: str) -> None:
-    """Add lines to a file, or nothing of them."""
+    """Add all of these lines to a file, or none."""
     size = os.fstat(file.fileno()).st_size
     left = "".join(lines).encode("utf-8", _ERRORS)
     try:
-        while left:  # a disk that is nearly full takes a part
+        while left:  # a nearly full disk accepts only a part
             left = left[os.write(file.fileno(), left) :]
     except OSError as error:
-        with contextlib.suppress(OSError):  # a device has no size
+        with contextlib.suppress(OSError):  # a device cannot be truncated
             file.truncate(size)
         raise OSError(error.errno, error.strerror, os.fspath(file.name)) from None
 
 
 def _stdout() -> Callable[..., object]:
     stream = sys.stdout
-    watched = stream.isatty()
+    on_terminal = stream.isatty()
     if hasattr(stream, "reconfigure"):
-        names = {"errors": "backslashreplace"} if watched else {"errors": _ERRORS}
-        stream.reconfigure(**names, **({} if watched else {"encoding": "utf-8"}))
+        errors = "backslashreplace" if on_terminal else _ERRORS
+        stream.reconfigure(errors=errors, **({} if on_terminal else {"encoding": "utf-8"}))
 
     def send(*lines: str) -> None:
         try:
             for line in lines:
-                stream.write(f"{shown(line[:-1])}\n" if watched else line)
+                stream.write(f"{printable(line[:-1])}\n" if on_terminal else line)
         except OSError as error:
             raise OSError(error.errno, error.strerror, "stdout") from None
 
@@ -143,9 +142,9 @@ def _stdout() -> Callable[..., object]:
 
 
 def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
-    """Read the complete rows; what follows the last of them is cut off."""
+    """Read the complete rows, and cut off what follows them."""
     if not path.is_file():
-        raise TableError(f"only a file can be gone on with; got a device or a pipe: {path}")
+        raise TableError(f"only a file can be resumed; got a device or a pipe: {path}")
     with path.open("r+b") as file:
         data = file.read()
         complete = data[: _end_of_rows(data, form)]
@@ -158,15 +157,15 @@ def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
         headers = [*rows, *([reader.fieldnames] if form == "csv" and complete else [])]
         if any(list(header) != list(columns) for header in headers):
             raise TableError(
-                f"{path} is no table of this command: its columns are not {', '.join(columns)}; "
-                "leave out --resume to write it anew"
+                f"{path} is not a table of this command: its columns are not {', '.join(columns)}; "
+                "leave out --resume to overwrite it"
             )
         file.truncate(len(complete))
     return rows
 
 
 def _end_of_rows(data: bytes, form: str) -> int:
-    """Where the last complete row ends: not at a line break in a name, which is quoted."""
+    """Find the end of the last complete row; line breaks in names are quoted and do not count."""
     end = data.rfind(b"\n") + 1
     while form == "csv" and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\n", 0, end - 1) + 1
@@ -174,7 +173,7 @@ def _end_of_rows(data: bytes, form: str) -> int:
 
 
 def _from_parquet(path: Path, lines: Path) -> None:
-    """Take a complete table apart, to add to it."""
+    """Turn a complete table into JSON lines, to add to it."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as table, lines.open("wb") as file:
@@ -185,9 +184,9 @@ def _from_parquet(path: Path, lines: Path) -> None:
 
 
 def _to_parquet(lines: Path, out: Path, columns: Sequence[str]) -> None:
-    """Make the Parquet file of the rows, and remove them; it is complete or not there at all.
+    """Write the Parquet file, complete or not at all, and remove the JSON lines.
 
-    Parquet has text in UTF-8 only. Where a path is not, the column has the bytes of all of them.
+    Parquet allows text in UTF-8 only. If any path is not, the column has the bytes of all paths.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -217,7 +216,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _for_parquet(row: Row, as_bytes: bool) -> Row:
-    """Row with the path as bytes, if it has to be, and such bytes in other texts written out."""
+    """Make the path bytes, if it has to be, and escape what is not UTF-8 in other texts."""
     texts = {name: value for name, value in row.items() if isinstance(value, str)}
     valid = {n: text.encode("utf-8", "backslashreplace").decode() for n, text in texts.items()}
     return {**row, **valid, "path": os.fsencode(row["path"]) if as_bytes else row["path"]}
@@ -237,9 +236,9 @@ def _as_json(row: Row) -> str:
 
 
 def _finite(row: Row) -> Row:
-    """Missing and infinite numbers as null and empty cells: there are none in JSON.
+    """Replace NaN and infinite numbers by None: JSON does not allow them.
 
-    And a spreadsheet takes ``-inf`` for a formula.
+    A spreadsheet also takes ``-inf`` for a formula.
     """
     missing = (k for k, v in row.items() if isinstance(v, float) and not math.isfinite(v))
     return {**row, **dict.fromkeys(missing)}

@@ -1,8 +1,8 @@
-"""The command line: each command calls the public functions and writes what they return.
+"""The command line: each command calls public functions and writes their results.
 
-Data go to stdout or ``--out``, messages to stderr. Exit status: 0; 1 when some input could not
-be read, or an audit fails; 2 for wrong use, or where the result cannot be written; 3 for a mistake
-of freqfake itself.
+Results go to stdout or ``--out``, messages to stderr. Exit status: 0 for success; 1 if an input
+could not be read or an audit failed; 2 for wrong usage, or if the result cannot be written; 3 for a
+bug in freqfake.
 """
 
 import argparse
@@ -30,21 +30,21 @@ from .terminal import write_message
 _FREQFAKE = """
     freqfake score face.jpg
     freqfake score pictures/ --out scores.csv
-    # whether a data set gives the answer away by its files
+    # check whether files alone separate the classes of a data set
     freqfake audit --real photographs/ --fake generated/
     # more about a command
     freqfake score --help
 """
 _EXIT_STATUS = """\
 exit status:
-  0  done
-  1  some input could not be read (the others are done all the same), or an
-     audit fails
-  2  wrong use, or the result cannot be written"""
+  0  success
+  1  an input could not be read (the others are still processed), or an audit
+     failed
+  2  wrong usage, or the result cannot be written"""
 
 
 def program() -> int:
-    """Run the command line of the process; once all is done, Ctrl-C has nothing to interrupt."""
+    """Run the command line of the process; ignore Ctrl-C once it has finished."""
     status = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return status
@@ -56,15 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        Arguments without the program's name; those of the process by default.
+        Arguments without the program's name; by default those of the process.
     """
     _prepare_streams()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)  # of packages: not the user's to mend
+        warnings.simplefilter("ignore", DeprecationWarning)  # from packages; users cannot fix them
         try:
             status = _run(argv)
-        except BrokenPipeError:  # the reader, say `head`, has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
             _leave_stdout()
             return OK
         except KeyboardInterrupt:
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             tell(f"error: {_in_words(error)}")
             _leave_stdout()
             return WRONG_USE
-        except Exception:  # a mistake of ours; it may name files, and no name may drive a terminal
+        except Exception:  # a bug; file names in the traceback must not control a terminal
             for line in traceback.format_exc().splitlines():
                 write_message(line)
             return OUR_MISTAKE
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    """Run a command, and see that all it prints arrives."""
+    """Run a command and flush stdout, to detect failed writes."""
     try:
         args = make_parser().parse_args(argv)
         return int(args.run(args))
@@ -95,25 +95,25 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 class _Closed(io.TextIOBase):
-    """Stands for a stream that was closed: what is printed there is not lost in silence."""
+    """Replacement for a closed stdout; writing to it is an error."""
 
     def write(self, text: str) -> int:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "stdout")
 
 
 def _prepare_streams() -> None:
-    """Make the streams fit for names of any bytes, and replace closed ones."""
+    """Let stdout accept names of any bytes, and replace closed streams."""
     if sys.stdout is None:
         sys.stdout = _Closed()
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if hasattr(sys.stdout, "reconfigure"):
-        as_it_is = os.name == "posix" and not sys.stdout.isatty()
-        sys.stdout.reconfigure(errors="surrogateescape" if as_it_is else "backslashreplace")
+        keep_bytes = os.name == "posix" and not sys.stdout.isatty()
+        sys.stdout.reconfigure(errors="surrogateescape" if keep_bytes else "backslashreplace")
 
 
 def _leave_stdout() -> None:
-    """Where nothing can be written there, let Python not try again at the end, and tell of it."""
+    """Discard output that cannot be written, so that Python does not report it again at exit."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -121,17 +121,17 @@ def _leave_stdout() -> None:
 
 
 def _in_words(error: Exception) -> str:
-    """Say what is wrong without the number and the quotes of the operating system."""
+    """Describe an error without the number and quotes of the operating system."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the whole program."""
+    """Make the parser of the program."""
     parser = Parser(
         prog="freqfake",
-        description="Was this face made by a GAN? Its frequencies and its noise may tell.",
+        description="Detect GAN-made faces by their frequencies and noise.",
         epilog=f"{epilog(_FREQFAKE)}\n\n{_EXIT_STATUS}",
     )
     parser.add_argument("--version", action="version", version=f"freqfake {__version__}")
@@ -154,7 +154,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _report(caught: Iterable[warnings.WarningMessage]) -> int:
-    """Pass warnings on to stderr; whether some input could not be read."""
+    """Write warnings to stderr; return the exit status that they imply."""
     status = OK
     for warning in caught:
         tell(f"warning: {warning.message}")

@@ -1,4 +1,4 @@
-"""The command ``freqfake audit``: whether the files alone tell real from fake."""
+"""The command ``freqfake audit``: whether the files alone separate real from fake."""
 
 import argparse
 import dataclasses
@@ -6,8 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .._text import printable
 from .common import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
-from .terminal import STYLES, counted, on_terminal, shown, write_line, write_table
+from .terminal import STYLES, counted, on_terminal, write_line, write_table
 
 if TYPE_CHECKING:
     from ..evidence.audit import Audit
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
 _MOST_PAIRS = 10
 _EXAMPLES = """
     freqfake audit --real photographs/ --fake generated/
-    # for a program to read; the exit status is 1 where the audit fails
+    # as JSON; the exit status is 1 if the audit fails
     freqfake audit --real photographs/ --fake generated/ --json
 """
 
 
 def add_audit(commands: Any) -> None:
-    """Add the command."""
-    text = "tell whether files alone separate real from fake"
+    """Add ``audit``."""
+    text = "check whether the files alone separate real from fake"
     audit = add_command(commands, "audit", _audit, text, jobs=False, examples=_EXAMPLES)
     add_labelled(audit)
     audit.add_argument("--json", action="store_true", help="print JSON")
@@ -44,13 +45,13 @@ def _audit(args: argparse.Namespace) -> int:
 
 
 def _without_control(audit: "Audit") -> "Audit":
-    """Make the audit with names that no terminal obeys."""
-    pairs = [(shown(one), shown(other)) for one, other in audit.duplicates]
+    """Escape the control characters in the names of an audit."""
+    pairs = [(printable(one), printable(other)) for one, other in audit.duplicates]
     return dataclasses.replace(audit, duplicates=pairs)
 
 
 def _show(audit: "Audit") -> None:
-    """Show an audit on a terminal: its verdict in a word and in colour, its facts as a table."""
+    """Show an audit on a terminal: its facts as a table, its verdict in colour."""
     from ..evidence.audit import MAX_AUC
 
     sizes = counted(audit.n_sizes, "picture size")

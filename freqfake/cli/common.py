@@ -1,4 +1,4 @@
-"""What the commands have in common: their options, and rows that are written as they come."""
+"""Code shared by the commands: options, and writing rows as soon as they are ready."""
 
 import argparse
 import contextlib
@@ -20,8 +20,8 @@ from ..pictures.limits import MAX_PIXELS
 from .terminal import ScreenTable, on_terminal, write_message, write_table
 
 OK, SOME_UNREADABLE, WRONG_USE, OUR_MISTAKE = 0, 1, 2, 3
-_MOST_HINTS, _MOST_BESIDE = 3, 10_000  # looking through names takes its time
-_BAR_FROM = 20  # pictures; fewer are done before a bar could be read
+_MOST_HINTS, _MOST_BESIDE = 3, 10_000  # limit the time spent on file names
+_BAR_FROM = 20  # pictures; fewer are done too soon for a progress bar
 
 
 def add_command(
@@ -33,9 +33,9 @@ def add_command(
     jobs: bool = True,
     examples: str = "",
 ) -> argparse.ArgumentParser:
-    """Add a command, with an option for processes where it has any.
+    """Add a command, by default with the option ``--jobs``.
 
-    The `examples` are command lines as a user types them, and lines of comment that begin with #.
+    The `examples` are command lines as typed by a user, and comment lines that begin with #.
     """
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog(examples)
@@ -50,78 +50,78 @@ def add_command(
 
 
 def epilog(examples: str) -> str | None:
-    """Lay examples out for the end of a help text."""
+    """Format examples for the end of a help text."""
     lines = textwrap.dedent(examples).strip()
     return f"examples:\n{textwrap.indent(lines, '  ')}" if lines else None
 
 
 def add_paths(command: argparse.ArgumentParser) -> None:
     """Add the inputs."""
-    text = "files, globs, and folders, which are searched through"
+    text = "files, globs, or folders (searched recursively)"
     command.add_argument("paths", nargs="+", metavar="PATH", help=text)
 
 
 def add_out(command: argparse.ArgumentParser, *, form: bool = False) -> None:
-    """Add what :func:`write_rows` needs, with the format of what goes to stdout if asked to."""
+    """Add the options of :func:`write_rows`; with `form`, also ``--format``."""
     add_max_pixels(command)
     output = command.add_argument_group("output")
-    text = "write there instead of to stdout, row by row: .csv, .jsonl or .parquet"
+    text = "write row by row to this .csv, .jsonl or .parquet file, not to stdout"
     output.add_argument("--out", metavar="FILE", help=text)
     if form:
-        text = "of the rows (default: csv; on a terminal a table to read)"
+        text = "format of the rows (default: csv; on a terminal, a readable table)"
         output.add_argument("--format", choices=("csv", "jsonl"), help=text)
-    text = "keep the rows that are in --out already, from a run that was stopped"
+    text = "continue a stopped run: keep the rows already in --out"
     output.add_argument("--resume", action="store_true", help=text)
 
 
 def add_cluster(command: argparse.ArgumentParser) -> None:
-    """Add the cluster to work on."""
-    text = "work on the Dask cluster of this scheduler; paths must be the same there"
+    """Add ``--dask``."""
+    text = "use the Dask cluster of this scheduler; paths must be the same there"
     command.add_argument("--dask", metavar="tcp://HOST:PORT", help=text)
 
 
 def add_labelled(command: argparse.ArgumentParser) -> Any:
-    """Add real and fake inputs, in a group that is returned."""
+    """Add real and fake inputs, and return their group."""
     labelled = command.add_argument_group("labelled pictures")
     for side in ("real", "fake"):
-        text = f"{side} pictures: files, globs, and folders"
+        text = f"{side} pictures: files, globs, or folders"
         labelled.add_argument(f"--{side}", nargs="+", required=True, metavar="PATH", help=text)
     return labelled
 
 
 def add_model(command: Any) -> None:
-    """Add the model to use."""
+    """Add ``--model``."""
     text = "model file, or the name of an embedded model: faces (default) or lewoo"
     command.add_argument("--model", default="faces", metavar="MODEL", help=text)
 
 
 def add_verdict(command: argparse.ArgumentParser) -> None:
-    """Add what a verdict depends on beside the picture."""
+    """Add the options that a verdict depends on."""
     verdict = command.add_argument_group("verdict")
     add_model(verdict)
-    text = "call fake only what lies beyond the score that real pictures exceed at a rate surely "
-    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=f"{text}below RATE")
-    text = "probability of fake beforehand (default: %(default)s)"
+    text = "upper confidence bound on the rate of real pictures called fake"
+    verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=text)
+    text = "prior probability of fake (default: %(default)s)"
     verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
 
 
 def add_max_pixels(command: argparse.ArgumentParser) -> None:
-    """Add the limit of what is decoded."""
+    """Add ``--max-pixels``."""
     text = "refuse pictures with more pixels (default: %(default)s)"
     command.add_argument("--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help=text)
 
 
 def add_spectrum(command: argparse.ArgumentParser) -> None:
-    """Add the reading of the spectrum."""
-    text = "the paper's figures belong to log, the default; its Eq. 5 prints modulus"
+    """Add ``--spectrum``."""
+    text = "log (default), as in the paper's figures; or modulus, as in its Eq. 5"
     command.add_argument("--spectrum", choices=("log", "modulus"), default="log", help=text)
 
 
 def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
-    """Files that the arguments name, see :func:`freqfake.find_images`.
+    """Return the files that the arguments name, see :func:`freqfake.find_images`.
 
-    Where there is none of a name, what may have been meant is told; the name stays, so that its
-    row says what is wrong.
+    If a file does not exist, a similar name is suggested. The path stays in the list, so that its
+    row reports the error.
     """
     from ..pictures.finding import find_images
 
@@ -136,22 +136,22 @@ def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[st
 
 
 def _meant_file(path: Path) -> str:
-    """Hint at a file beside it of nearly that name; empty if there is none."""
+    """Suggest a file of a similar name in the same folder; empty if there is none."""
     try:
         beside = [file.name for file in itertools.islice(path.parent.iterdir(), _MOST_BESIDE)]
-    except OSError:  # no such folder, or one that is not to be read
+    except OSError:  # no such folder, or no permission to list it
         return ""
     return did_you_mean(path.name, beside)
 
 
 def show_bar(paths: Sequence[str], *, rows_to_stdout: bool = False) -> bool:
-    """Only where somebody watches, and rows do not run over the same screen."""
+    """Whether a progress bar is useful: on a terminal that shows no rows, for many pictures."""
     on_screen = rows_to_stdout and sys.stdout.isatty()
     return sys.stderr.isatty() and not on_screen and len(paths) >= _BAR_FROM
 
 
 def check_folder(path: str, option: str = "--out") -> None:
-    """Find out before the work whether its result can be written."""
+    """Check before the work whether the result can be written."""
     folder = Path(path).absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(f"no such folder for {option}: {folder}")
@@ -162,13 +162,13 @@ def check_folder(path: str, option: str = "--out") -> None:
 
 
 def check_not_read(out: str, inputs: Iterable[str], option: str = "--out") -> None:
-    """Refuse to write over a file that is to be read, under whatever name."""
-    if not Path(out).is_file():  # not there yet, or a device
+    """Refuse to overwrite an input file, even under another name."""
+    if not Path(out).is_file():  # does not exist yet, or is a device
         return
     target = Path(out).stat()
     for given in inputs:
-        with contextlib.suppress(OSError):  # reading it will tell
-            if os.path.samestat(os.stat(given), target):  # noqa: PTH116  (there may be many)
+        with contextlib.suppress(OSError):  # reported when it is read
+            if os.path.samestat(os.stat(given), target):  # noqa: PTH116  (faster)
                 raise ValueError(f"{option} must not be one of the inputs; got {out}")
 
 
@@ -180,17 +180,17 @@ def write_rows(
     *,
     also: Collection[str] = (),
 ) -> int:
-    """Write each picture's rows as they come; say how many could not be read.
+    """Write each picture's rows as soon as they are ready; report how many could not be read.
 
-    They go to ``--out``, or to stdout: in the format that was asked for; without one as a table
-    to read on a terminal, and as CSV elsewhere.
+    They go to ``--out``, or to stdout in the requested format: by default a table on a terminal,
+    CSV elsewhere.
     """
     from ..batch.parallel import cluster
 
     if args.out is not None:
         check_folder(args.out)
     elif args.resume:
-        raise ValueError("--resume needs --out: stdout cannot be gone on with")
+        raise ValueError("--resume needs --out: output to stdout cannot be continued")
     paths = paths_of(args.paths, also=also)
     if args.out is not None:
         read = [getattr(args, name, None) for name in ("model", "weights")]
@@ -206,13 +206,13 @@ def write_rows(
                     table.write(*picture)
         except (KeyboardInterrupt, OSError) as end:
             if _has_rows(args.out) and not isinstance(end, FreqFakeError):
-                tell(f"the finished rows are on disk; add --resume to go on with {args.out}")
+                tell(f"the finished rows are on disk; add --resume to continue {args.out}")
             raise
     return status_of(table)
 
 
 def _has_rows(out: str | None) -> bool:
-    """Whether what was written is still there: not in a pipe or a device."""
+    """Whether written rows are kept: not in a pipe or device."""
     return out is not None and (Path(out).is_file() or not Path(out).exists())
 
 
@@ -225,14 +225,14 @@ def _open_rows(
 
 
 def status_of(table: TableWriter | ScreenTable) -> int:
-    """Exit status after a table; what could not be read is told, where the table has not."""
+    """Return the exit status; report unreadable inputs unless the table has shown them."""
     if table.n_failed and isinstance(table, TableWriter):
         tell(f"{table.n_failed} input(s) could not be read, see the column `error`")
     return SOME_UNREADABLE if table.n_failed else OK
 
 
 def start_processes(n_jobs: int | None) -> None:
-    """Start the processes with Ctrl-C blocked, as they then stay: it is for this one to handle."""
+    """Start the processes with Ctrl-C blocked, so that only this process handles it."""
     if n_jobs in (None, 1) or not hasattr(signal, "pthread_sigmask"):
         return
     import joblib
@@ -245,7 +245,7 @@ def start_processes(n_jobs: int | None) -> None:
 
 
 def print_metrics(metrics: dict[str, float], as_json: bool) -> None:
-    """Print figures of merit to stdout."""
+    """Print performance figures to stdout."""
     if as_json:
         print(json.dumps(metrics, indent=2))
         return
@@ -258,5 +258,5 @@ def print_metrics(metrics: dict[str, float], as_json: bool) -> None:
 
 
 def tell(message: str) -> None:
-    """Say something to whoever watches."""
+    """Write a message to stderr."""
     write_message(f"freqfake: {message}")

@@ -1,4 +1,4 @@
-"""The command ``freqfake completion``: what the Tab key needs to know."""
+"""The command ``freqfake completion``: scripts for completion with the Tab key."""
 
 import argparse
 import sys
@@ -11,21 +11,21 @@ from .common import OK, add_command
 _EXAMPLES = """
     # for one shell session
     eval "$(freqfake completion bash)"
-    # for good, in bash: to be sourced in ~/.bashrc
+    # permanently, in bash; source the file in ~/.bashrc
     freqfake completion bash > ~/.freqfake.bash
-    # in zsh, in a folder that $fpath names before compinit is called
+    # in zsh; the folder must be in $fpath before compinit is called
     freqfake completion zsh > ~/.zfunc/_freqfake
-    # in tcsh, to be sourced in ~/.tcshrc
+    # in tcsh; source the file in ~/.tcshrc
     freqfake completion tcsh > ~/.freqfake.tcsh
 """
 
 
 def add_completion(commands: Any, whole: Callable[[], argparse.ArgumentParser]) -> None:
-    """Add the command; `whole` makes the parser of the whole program."""
-    text = "print a script by which a shell completes what is typed"
+    """Add the command; `whole` makes the parser of the program."""
+    text = "print a script for completion in a shell"
     completion = add_command(commands, "completion", _completion, text, jobs=False,
                              examples=_EXAMPLES)  # fmt: skip
-    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which one")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="name of the shell")
     completion.set_defaults(whole=whole)
 
 
@@ -41,7 +41,7 @@ def _completion(args: argparse.Namespace) -> int:
 
 
 def _name_files(parser: argparse.ArgumentParser, complete: dict[str, Any]) -> None:
-    """Mark the arguments that are files, as their metavars tell, for shtab."""
+    """Mark for shtab the arguments that are files, recognised by their metavars."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

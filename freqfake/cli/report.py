@@ -1,4 +1,4 @@
-"""The command that writes reports."""
+"""The command ``freqfake report``."""
 
 import argparse
 from pathlib import Path
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 _PAGE_ENDINGS = (".html", ".htm")
 _EXAMPLES = """
     freqfake report face.png -o report.html
-    # a page each and a table of them, with all processor cores
+    # one page per picture and a table of them, with all processor cores
     freqfake report pictures/ -o reports/ --jobs -1
-    # 1 in 100 pictures is thought to be fake
+    # if 1 in 100 pictures is expected to be fake
     freqfake report face.png -o report.html --prior 0.01
 """
 
 
 def add_report(commands: Any) -> None:
     """Add ``report``."""
-    text = "write reports for the browser: verdict, evidence, spectra, what the file claims"
+    text = "write HTML reports: verdict, evidence, spectra, and what the file claims"
     report = add_command(commands, "report", _report, text, examples=_EXAMPLES)
     add_paths(report)
     add_max_pixels(report)
     add_verdict(report)
     output = report.add_argument_group("output")
-    text = "a file that ends in .html, for one picture; or a folder, for any number"
+    text = "file that ends in .html, for one picture; or folder, for any number"
     output.add_argument("-o", "--out", required=True, metavar="OUT", help=text)
 
 
@@ -61,8 +61,8 @@ def _write_page(paths: list[str], args: argparse.Namespace, options: "VerdictOpt
     out = Path(args.out)
     if len(paths) != 1:
         raise ValueError(
-            f"--out {args.out} is a page for one picture; got {len(paths)}: give a folder, which "
-            "gets a page each and a table of them"
+            f"--out {args.out} is a page for one picture; got {len(paths)}: give a folder "
+            "for one page per picture and a table of them"
         )
     if not out.absolute().parent.is_dir():
         raise FileNotFoundError(f"no such folder for --out: {out.absolute().parent}")

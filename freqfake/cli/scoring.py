@@ -1,4 +1,4 @@
-"""The commands that look at pictures: ``features`` and ``score``."""
+"""The commands ``features`` and ``score``."""
 
 import argparse
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ from .common import (
 
 _FEATURES = """
     freqfake features face.png
-    # a folder with all processor cores, into a table for later
+    # a folder, with all processor cores, into a Parquet file
     freqfake features pictures/ --jobs -1 --out features.parquet
 """
 _SCORE = """
     freqfake score face.jpg 'more/*.png'
-    # each face of a group by itself
+    # each face in a group picture
     freqfake score group.jpg --faces
-    # call fewer than 1 in 200 real pictures fake; 1 in 10 is thought to be fake
+    # at most 1 in 200 real pictures called fake; 1 in 10 expected to be fake
     freqfake score pictures/ --max-fpr 0.005 --prior 0.1
-    # many pictures: all processor cores, and go on where a run was stopped
+    # many pictures: use all processor cores, and continue a stopped run
     freqfake score pictures/ --jobs -1 --out scores.csv --resume
-    # full-size originals that were stored without loss
+    # full-size originals, losslessly stored
     freqfake score original.png --model lewoo
-    # with the SHA-256 of picture and model, and the versions: to repeat it
+    # to repeat it later: with the SHA-256 of picture and model, and versions
     freqfake score evidence/ --provenance --out scores.csv
 """
 
@@ -53,12 +53,12 @@ def add_score(commands: Any) -> None:
     add_cluster(score)
     add_verdict(score)
     faces = score.add_argument_group("faces")
-    text = "score each face found in a picture, one row a face"
+    text = "score each face found in a picture, one row per face"
     faces.add_argument("--faces", action="store_true", help=text)
-    text = "what to score around a face, in parts of its size (default: 0.3)"
+    text = "margin to score around a face, as a fraction of its size (default: 0.3)"
     faces.add_argument("--margin", type=float, metavar="PART", help=text)
     add_out(score, form=True)
-    text = "add columns with all it takes to repeat a score: SHA-256 of file and model, versions"
+    text = "add the columns needed to repeat a score: SHA-256 of file and model, versions"
     score.add_argument("--provenance", action="store_true", help=text)
 
 
@@ -86,7 +86,7 @@ def _score(args: argparse.Namespace) -> int:
     from ..detector.scoring import Terms, score_pictures
 
     if args.margin is not None and not args.faces:
-        raise ValueError("--margin needs --faces: a picture as a whole has none")
+        raise ValueError("--margin needs --faces: a whole picture has no margin")
     terms = Terms(
         load_detector(args.model),
         max_fpr=args.max_fpr,

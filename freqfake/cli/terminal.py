@@ -1,7 +1,6 @@
-"""What people see on a terminal: tables and colours, where rich is installed.
+"""Output on a terminal: tables and colours, if rich is installed.
 
-Whatever is shown may hold the name of a file, and that may hold anything: control characters are
-shown escaped, and no markup is read in it.
+File names may contain anything: control characters are shown escaped, and markup is not read.
 """
 
 import importlib.util
@@ -13,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
-from .._text import shown as shown
+from .._text import printable
 from ..batch.tables import Row
 
 STYLES = {
@@ -30,16 +29,16 @@ _HIDDEN = frozenset(
 )
 _VERDICT_WIDTH = len("inconclusive")
 _GAP = 2
-_MIN_TEXT = 20  # columns for names and reasons; with fewer the numbers go below the name
+_MIN_TEXT = 20  # columns for names and reasons; if there are fewer, the numbers go below the name
 
 
 def on_terminal(stream: TextIO) -> bool:
-    """Whether somebody reads this, and rich is there to make it readable."""
+    """Whether the stream is a terminal and rich is installed."""
     return stream.isatty() and importlib.util.find_spec("rich") is not None
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether to use colours: NO_COLOR, FORCE_COLOR and TERM have their say, in this order."""
+    """Whether to use colours: NO_COLOR, FORCE_COLOR and TERM decide, in this order."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -48,7 +47,7 @@ def coloured(stream: TextIO) -> bool:
 
 
 def console(stream: TextIO) -> Any:
-    """Make rich's console for a stream, with colours or without any escape sequence."""
+    """Make a rich console for a stream, with colours or without any escape sequence."""
     from rich.console import Console
 
     return Console(
@@ -62,11 +61,11 @@ def console(stream: TextIO) -> Any:
 
 
 def write_message(message: str) -> None:
-    """Write a line to stderr; what kind of message it is stands out on a terminal."""
+    """Write a line to stderr; on a terminal, "error" and "warning" are coloured."""
     try:
         _write_message(message, sys.stderr)
         sys.stderr.flush()
-    except OSError:  # nobody reads it, as after `2>&1 | head`
+    except OSError:  # closed, as after `2>&1 | head`
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
@@ -74,7 +73,7 @@ def _write_message(message: str, stream: TextIO) -> None:
     if not stream.isatty() and not coloured(stream):
         stream.write(f"{message}\n")
         return
-    message = shown(message)
+    message = printable(message)
     kind = re.match(r"[\w ]+: (error|warning):", message)
     if kind is None or not coloured(stream) or importlib.util.find_spec("rich") is None:
         stream.write(f"{message}\n")
@@ -91,15 +90,15 @@ def write_table(
     rows: Iterable[Sequence[str]],
     styles: Iterable[str] = (),
 ) -> None:
-    """Write a table to the terminal that stdout is.
+    """Write a table to the terminal at stdout.
 
     Parameters
     ----------
     columns : mapping of str to {"left", "right"}
-        Headers, and the side to which their cells are set.
+        Headers, and the alignment of their cells.
     rows : iterable of sequences of str
     styles : iterable of str, optional
-        Of the rows, one for each; none by default.
+        One for each row; none by default.
     """
     from rich import box
     from rich.table import Table
@@ -109,35 +108,34 @@ def write_table(
         table.add_column(name, justify=side, overflow="fold")
     marks = iter(styles)
     for row in rows:
-        table.add_row(*map(shown, row), style=next(marks, ""))
+        table.add_row(*map(printable, row), style=next(marks, ""))
     console(sys.stdout).print(table)
 
 
 def write_line(text: str, *marks: tuple[str, str]) -> None:
-    """Write a line to the terminal that stdout is, after words with their styles."""
+    """Write a line to the terminal at stdout, after words with their styles."""
     from rich.text import Text
 
-    console(sys.stdout).print(Text.assemble(*marks, shown(text)))
+    console(sys.stdout).print(Text.assemble(*marks, printable(text)))
 
 
 class ScreenTable:
-    """Rows of scores or features to be read on a terminal, as they come.
+    """Show rows of scores or features on a terminal as soon as they are ready.
 
-    It is written to like a :class:`freqfake.batch.tables.TableWriter`. Each row begins with the
-    verdict and the numbers; the path, and below it the reason or the error, take the rest of the
-    width.
+    The methods are those of :class:`freqfake.batch.tables.TableWriter`. Each row begins with the
+    verdict and the numbers; the path, and below it the reason or error, take the remaining width.
 
     Parameters
     ----------
     columns : sequence of str
-        Of the rows; not all of them are shown.
+        Columns of the rows; not all are shown.
 
     Attributes
     ----------
     done : frozenset of str
-        Empty: a screen cannot be gone on with.
+        Empty: output to a screen cannot be continued.
     n_failed : int
-        Number of rows that carry an error.
+        Number of rows with an error.
     """
 
     done: frozenset[str] = frozenset()
@@ -157,7 +155,7 @@ class ScreenTable:
 
     @property
     def n_failed(self) -> int:
-        """Number of rows that carry an error."""
+        """Number of rows with an error."""
         return self._counts["error"]
 
     def __enter__(self) -> "ScreenTable":
@@ -178,7 +176,7 @@ class ScreenTable:
             self._n_faces += row.get("face") is not None
 
     def _is_wide(self) -> bool:
-        """Whether names and reasons have room beside the numbers, now: windows change."""
+        """Whether names and reasons fit beside the numbers; the window may have been resized."""
         widths = [*self._widths.values(), *([_VERDICT_WIDTH] if self._verdicts else [])]
         room = int(self._console.width) - sum(widths) - _GAP * len(widths)
         return room >= _MIN_TEXT
@@ -216,7 +214,7 @@ class ScreenTable:
         from rich.text import Text
 
         name, *texts = self._texts(row)
-        # The words of a pair stay together where lines are broken.
+        # A line break must not separate a name from its number.
         pairs = (f"{name}\N{NO-BREAK SPACE}{_number(name, row[name])}" for name in self._widths)
         numbers = [] if row["error"] else [Text("  ".join(pairs))]
         verdict = [self._verdict(row)] if self._verdicts else []
@@ -230,20 +228,20 @@ class ScreenTable:
         return Text(word, STYLES[word])
 
     def _texts(self, row: Row) -> list[Any]:
-        """Name, and the reason or the error."""
+        """Return the name, and the reason or error."""
         from rich.text import Text
 
-        name = shown(row["path"])
+        name = printable(row["path"])
         if row.get("face") is not None:
             left, top, right, bottom = (row[side] for side in ("left", "top", "right", "bottom"))
             name += f" face {row['face']}: ({left}, {top}) to ({right}, {bottom})"
         if row["error"]:
             word = "" if self._verdicts else "error: "
-            return [Text(name), Text(word + shown(row["error"]), STYLES["error"])]
-        return [Text(name), *([Text(shown(row["reason"]), "dim")] if row.get("reason") else [])]
+            return [Text(name), Text(word + printable(row["error"]), STYLES["error"])]
+        return [Text(name), *([Text(printable(row["reason"]), "dim")] if row.get("reason") else [])]
 
     def _summary(self) -> str:
-        """All rows in a line: "3 pictures: 1 fake, 2 inconclusive"."""
+        """Summarise all rows: "3 pictures: 1 fake, 2 inconclusive"."""
         numbers = counted(self._n_inputs, self._noun)
         if self._n_faces:
             numbers += f", {counted(self._n_faces, 'face')}"
@@ -255,14 +253,14 @@ class ScreenTable:
 
 
 def counted(number: int, noun: str) -> str:
-    """Put a number before its noun."""
+    """Put a number before its noun, in the plural if needed."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _number(name: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "-"
-    if name == "p_fake" and not 0.005 <= value < 0.995:  # no picture is surely fake or surely not
+    if name == "p_fake" and not 0.005 <= value < 0.995:  # never shown as certain
         return "<0.01" if value < 0.5 else ">0.99"
     if name == "llr":
         from ..evidence.calibration import shown_llr

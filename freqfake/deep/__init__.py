@@ -5,6 +5,6 @@ import lazy_loader
 from .._optional import extra
 
 with extra("deep", "torch"):
-    import torch as _torch  # noqa: F401  # so that what is missing is named at once
+    import torch as _torch  # noqa: F401  # fails at once where torch is missing
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,11 +1,10 @@
-"""Pictures and videos in, scores and verdicts out, by a network."""
+"""Scores and verdicts of a network on pictures and videos."""
 
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -13,13 +12,14 @@ import torch
 from tqdm import tqdm
 
 from .._files import PathLike
-from ..batch.parallel import Inputs, expand
+from ..batch.parallel import Inputs, expand, warn_left_out
+from ..batch.tables import Row
 from ..crops.faces import crop_face, find_faces
 from ..crops.video import VIDEO_ENDINGS, is_video, read_frames
 from ..detector.cards import LIMITS, ModelCard
 from ..detector.results import SCORE_COLUMNS, ScoreTable
 from ..evidence.metrics import detection_metrics
-from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError, UnreadableImageWarning
+from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any
 from .device import enough_memory, find_device, precision
@@ -27,21 +27,31 @@ from .networks.weights import NETWORKS, Network, import_keras_weights, load_netw
 from .pictures import as_tensor
 
 DEEP_COLUMNS = (*SCORE_COLUMNS[:-1], "n_frames", "n_real", "n_fake", SCORE_COLUMNS[-1])
-N_FRAMES = 20  # of a video, where nobody says how many
+N_FRAMES = 20  # of a video, by default
 
 _LIMITS = (
-    "Networks are sure of themselves, also where they are wrong: a probability of 0.99 is no "
-    "likelihood ratio. It never says that a picture is none of its business.",
+    "Networks are overconfident, even when they are wrong: a probability of 0.99 is not a "
+    "likelihood ratio. They never report that a picture is outside their domain.",
 )
+
+
+class DeepOptions(TypedDict, total=False):
+    """Options of :meth:`DeepDetector.score`; the defaults are those of `iter_scores`."""
+
+    threshold: float
+    n_frames: int
+    faces: bool
+    margin: float
+    max_pixels: int
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One look at an input: a picture, or a frame of a video."""
+    """A picture, or a frame of a video."""
 
     position: int
     name: str
-    pixels: torch.Tensor | None = None  # none where there is no face, or an error
+    pixels: torch.Tensor | None = None  # None without a face, or after an error
     error: str = ""
 
 
@@ -55,7 +65,7 @@ class DeepDetector:
     device : str
         "auto" (the GPU when there is one), "cpu", "cuda", ...
     batch_size : int
-        Pictures or frames that go through the network at a time.
+        Pictures or frames per pass through the network.
 
     Examples
     --------
@@ -84,54 +94,46 @@ class DeepDetector:
         return self.card()._repr_html_()
 
     def card(self) -> ModelCard:
-        """Model card: what is known of the network itself, which is less than of a detector.
+        """Model card of the network, which holds less than that of a :class:`freqfake.Detector`.
 
         Returns
         -------
         ModelCard
-            Shows itself in a notebook; ``str`` of it is Markdown.
+            Displayed in a notebook; ``str`` gives Markdown.
         """
         side = self.network.input_size
         n_parameters = sum(part.numel() for part in self.network.parameters())
         about = (
             ("network", self.name),
-            ("input", f"a face in {side} x {side} pixels; others are scaled"),
+            ("input", f"a face of {side} x {side} pixels; other sizes are scaled"),
             ("parameters", f"{n_parameters:,}"),
             ("device", str(self.device)),
         )
         verdict = (
-            ("fake", "of a picture, beyond the threshold; of a video, most of its frames"),
-            ("inconclusive", "no face is found, or as many frames for as against"),
-            ("llr", "missing: its probabilities are not calibrated"),
+            ("fake", "a picture above the threshold; a video, if most of its frames are"),
+            ("inconclusive", "no face is found, or equally many frames are real and fake"),
+            ("llr", "missing: the probabilities are not calibrated"),
         )
         sections = (("Network", about), ("From a probability to a verdict", verdict))
         return ModelCard(f"Model card: {self.name}", sections, (*_LIMITS, *LIMITS[:2]))
 
     def score(
-        self,
-        inputs: Inputs,
-        *,
-        threshold: float = 0.5,
-        n_frames: int = N_FRAMES,
-        faces: bool = False,
-        margin: float = 0.3,
-        max_pixels: int = MAX_PIXELS,
-        progress: bool = False,
+        self, inputs: Inputs, *, progress: bool = False, **options: Unpack[DeepOptions]
     ) -> ScoreTable:
         """Score pictures and videos.
 
         Parameters
         ----------
         inputs
-            See :func:`freqfake.iter_features`; files with the ending of a video are read as videos.
+            See :func:`freqfake.iter_features`; files with a video ending are read as videos.
         threshold : float
-            A frame is called fake if its probability lies above.
+            Probability above which a frame is called fake.
         n_frames : int
-            Frames of a video to look at, evenly spread.
+            Frames to score of each video, evenly spaced.
         faces : bool
-            Look at the largest face of each picture or frame alone, see
+            Score only the largest face of each picture or frame, see
             :func:`freqfake.crops.faces.find_faces`. Frames without a face are left out. The
-            networks were made for crops of faces.
+            networks were made for face crops.
         margin : float
             See :func:`freqfake.crops.faces.crop_face`.
         max_pixels : int
@@ -145,16 +147,15 @@ class DeepDetector:
             A DataFrame with one row for each input, with the columns of
             :meth:`freqfake.Detector.score` and
 
-            - ``n_frames``: frames that were looked at, 1 for a picture;
-            - ``n_real``, ``n_fake``: how many of them were called so.
+            - ``n_frames``: frames scored, 1 for a picture;
+            - ``n_real``, ``n_fake``: how many were called real and fake.
 
-            ``verdict`` is the majority's, and ``inconclusive`` for a tie, or where no face is
-            found; ``score`` is the mean logit, ``p_fake`` the mean probability that the network
-            gives. Networks are sure of themselves: neither is calibrated, so ``llr`` is missing.
+            ``verdict`` is the majority vote, ``inconclusive`` for a tie or if no face is found;
+            ``score`` is the mean logit, ``p_fake`` the network's mean probability. Neither is
+            calibrated, so ``llr`` is missing: networks are overconfident.
         """
-        options: dict[str, Any] = {"threshold": threshold, "n_frames": n_frames, "faces": faces}
-        options |= {"margin": margin, "max_pixels": max_pixels, "progress": progress}
-        return ScoreTable(list(self.iter_scores(inputs, **options)), columns=list(DEEP_COLUMNS))
+        rows = self.iter_scores(inputs, progress=progress, **options)
+        return ScoreTable(list(rows), columns=list(DEEP_COLUMNS))
 
     def iter_scores(
         self,
@@ -166,8 +167,8 @@ class DeepDetector:
         margin: float = 0.3,
         max_pixels: int = MAX_PIXELS,
         progress: bool = False,
-    ) -> Iterator[dict[str, Any]]:
-        """Rows of :meth:`score`, one after the other as they get ready."""
+    ) -> Iterator[Row]:
+        """Yield the rows of :meth:`score` as they are ready."""
         if not 0 < threshold < 1:
             raise ValueError(f"`threshold` must lie between 0 and 1; got {threshold}")
         items = list(expand(inputs, also=VIDEO_ENDINGS))
@@ -179,12 +180,14 @@ class DeepDetector:
         for _, group in tqdm(judged, total=len(items), unit="input", disable=not progress):
             yield self._row(list(group), threshold)
 
-    def evaluate(self, real: Inputs, fake: Inputs, **options: Any) -> dict[str, float]:
+    def evaluate(
+        self, real: Inputs, fake: Inputs, *, progress: bool = False, **options: Unpack[DeepOptions]
+    ) -> dict[str, float]:
         """Figures of merit on labelled pictures and videos.
 
         Parameters
         ----------
-        real, fake, **options
+        real, fake, progress, **options
             See :meth:`score`.
 
         Returns
@@ -193,16 +196,16 @@ class DeepDetector:
             See :func:`freqfake.evidence.metrics.detection_metrics`; an input with a positive mean
             logit is called fake. An input without a face, or one that cannot be read, is left out.
         """
-        tables = [self.score(side, **options) for side in (real, fake)]
+        tables = [self.score(side, progress=progress, **options) for side in (real, fake)]
         kept = [table[table.score.notna()] for table in tables]
         for row in pd.concat(tables).itertuples():
             if row.error:
-                warnings.warn(f"left out {row.path}: {row.error}", UnreadableImageWarning, 2)
+                warn_left_out(row.path, row.error, stacklevel=3)
         y = np.repeat([0, 1], [len(table) for table in kept])
         return detection_metrics(y, pd.concat(kept).score.to_numpy())
 
     def _judged(self, looks: Iterable[_Look]) -> Iterator[tuple[_Look, float]]:
-        """Logit of each look, batch by batch, whichever input they belong to."""
+        """Yield each look and its logit; a batch may hold looks of several inputs."""
         looks = iter(looks)
         while batch := list(itertools.islice(looks, self.batch_size)):
             pixels = [look.pixels for look in batch if look.pixels is not None]
@@ -217,7 +220,7 @@ class DeepDetector:
             logits: list[float] = self.network(stacked.float() / 255).float().tolist()
         return logits
 
-    def _row(self, judged: list[tuple[_Look, float]], threshold: float) -> dict[str, Any]:
+    def _row(self, judged: list[tuple[_Look, float]], threshold: float) -> Row:
         first = judged[0][0]
         row = dict.fromkeys(DEEP_COLUMNS, np.nan) | {"path": first.name, "error": first.error}
         row |= {"verdict": "", "reason": "", "n_frames": 0, "n_real": 0, "n_fake": 0}
@@ -237,7 +240,7 @@ class DeepDetector:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Looks at pictures and videos; whatever cannot be read becomes a look with an error."""
+    """Read pictures and videos as looks; an unreadable one becomes a look with an error."""
 
     size: int
     n_frames: int
@@ -253,7 +256,7 @@ class _Reader:
                 pixels, _ = read_any(image, max_pixels=self.max_pixels)
                 yield _Look(position, name, self._seen(pixels))
         except MissingExtraError:
-            raise  # is no fault of this input: the next one would fail in the same way
+            raise  # not the fault of this input: the next one would fail too
         except FreqFakeError as error:
             yield _Look(position, name, error=str(error))
 
@@ -274,19 +277,19 @@ def load_deep_detector(
     Parameters
     ----------
     weights : str or path-like
-        ``best.safetensors`` of a training, or one of the Keras files (``.h5``) that Afchar et al.
+        ``best.safetensors`` from a training, or one of the Keras files (``.h5``) that Afchar et al.
         published for Meso4 and MesoInception4.
     model : {"dldfd", "meso4", "mesoinception4"}, optional
-        What the file must hold; whatever it holds by default.
+        Network that the file must hold; any by default.
     device, batch_size
         See :class:`DeepDetector`.
 
     Raises
     ------
     ModelFileError
-        There is no such file, it holds no network, or another one than `model`.
+        The file does not exist, or does not hold a network, or not `model`.
     ValueError
-        There is no such `model`.
+        `model` is unknown.
     """
     if model is not None and model not in NETWORKS:
         raise ValueError(f"`model` must be one of {', '.join(NETWORKS)}; got {model!r}")
@@ -298,7 +301,7 @@ def load_deep_detector(
 
 
 def _majority(n_real: int, n_fake: int) -> tuple[str, str]:
-    """Verdict of a vote, and its words."""
+    """Verdict and reason of a vote."""
     n = n_real + n_fake
     if n == 1:
         verdict = "fake" if n_fake else "real"

@@ -1,4 +1,4 @@
-"""Where a network runs, and how precisely."""
+"""Device and precision of a network."""
 
 import contextlib
 import warnings
@@ -11,22 +11,22 @@ from ..exceptions import DeviceMemoryError, DeviceWarning
 
 
 def find_device(device: str | torch.device = "auto") -> torch.device:
-    """Choose where to run.
+    """Choose the device to run on.
 
     Parameters
     ----------
     device : str or torch.device
-        "auto" is the GPU when there is one and the CPU otherwise; or torch's name of a device.
+        "auto" for the GPU if there is one, else the CPU; or torch's name of a device.
 
     Raises
     ------
     ValueError
-        Torch knows no such device.
+        Torch has no such device.
 
     Warns
     -----
     DeviceWarning
-        There is no GPU, and the CPU was not asked for.
+        There is no GPU, and the CPU was not requested.
     """
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     try:
@@ -43,7 +43,7 @@ def find_device(device: str | torch.device = "auto") -> torch.device:
 
 @contextlib.contextmanager
 def enough_memory() -> Iterator[None]:
-    """Around what a batch needs memory for: says what to do where it is too little.
+    """Replace an error for lack of memory by one that says what to do.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def enough_memory() -> Iterator[None]:
 def precision(
     device: torch.device, mixed: bool | None = None
 ) -> contextlib.AbstractContextManager[Any]:
-    """Compute in 16 bits what bears it (bfloat16); by default on a GPU that can do it."""
+    """Use bfloat16 where 16 bits suffice; by default only on a GPU that supports it."""
     if mixed is None:
         mixed = device.type == "cuda" and torch.cuda.is_bf16_supported()
     chosen: contextlib.AbstractContextManager[Any] = torch.autocast(

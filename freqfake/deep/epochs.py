@@ -1,5 +1,6 @@
-"""The epochs of a training: learning, validating, checkpoints, a log and figures."""
+"""Epochs of a training: learning, validation, checkpoints, log and figures."""
 
+import functools
 import math
 import time
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ class Recipe:
     ----------
     epochs, batch_size : int
     learning_rates : tuple of float
-        Each for an equal share of the epochs, one after the other.
+        Each for an equal share of the epochs, in this order.
     augmentation : {"mirrored", "slightly_changed"}
         See :mod:`freqfake.deep.pictures`.
     """
@@ -64,18 +65,18 @@ _AUGMENTATIONS: dict[str, Augmentation] = {
 
 @dataclass(frozen=True)
 class Training:
-    """What came of a training.
+    """Result of a training.
 
     Attributes
     ----------
     network : DLDFD, Meso4 or MesoInception4
         After the best epoch, on the CPU.
     log : DataFrame
-        One row an epoch: ``epoch``, ``learning_rate``, ``train_loss``, ``train_accuracy``,
+        One row per epoch: ``epoch``, ``learning_rate``, ``train_loss``, ``train_accuracy``,
         ``val_loss``, ``val_accuracy``, ``val_auc``, ``seconds``.
     best_epoch : int
     y, logits : ndarrays of shape (n_validation,)
-        Labels of the validation pictures, and what the network says of them.
+        Labels of the validation pictures, and the network's logits.
     """
 
     network: Network
@@ -86,7 +87,7 @@ class Training:
 
 
 class Run:
-    """One training: what changes from epoch to epoch, and how it is kept."""
+    """One training: its state from epoch to epoch, and its files."""
 
     def __init__(
         self,
@@ -106,12 +107,15 @@ class Run:
         self.mixed_precision = mixed_precision
         self.log: list[_Row] = []
         self.generator = torch.Generator()
-        options: dict[str, Any] = {"batch_size": recipe.batch_size, "num_workers": workers}
-        if workers:
-            options |= {"multiprocessing_context": "spawn", "persistent_workers": True}
+        load = functools.partial(
+            DataLoader,
+            batch_size=recipe.batch_size,
+            num_workers=workers,
+            multiprocessing_context="spawn" if workers else None,
+            persistent_workers=workers > 0,
+        )
         self.order = _Order(len(train), seed)
-        self.train = DataLoader(train, sampler=self.order, **options)
-        self.held_out = DataLoader(held_out, **options)
+        self.train, self.held_out = load(train, sampler=self.order), load(held_out)
         counts = torch.bincount(train.labels.long(), minlength=2)
         self.class_weights = (len(train) / (2 * counts)).to(device)
         self.plan = {
@@ -124,7 +128,7 @@ class Run:
 
     @enough_memory()
     def epoch(self, progress: bool) -> _Row:
-        """Train for one epoch, validate, and put everything on disk."""
+        """Train for one epoch, validate, and save everything."""
         number, start = len(self.log), time.perf_counter()
         rate = self.recipe.learning_rate(number)
         for group in self.optimizer.param_groups:
@@ -167,7 +171,7 @@ class Run:
         n_pictures = len(self.train.dataset)
         if not math.isfinite(total):
             raise TrainingError(
-                f"the loss is no number in epoch {len(self.log) + 1}: try a lower learning rate"
+                f"the loss is not a number in epoch {len(self.log) + 1}: try a lower learning rate"
             )
         return total / n_pictures, n_right / n_pictures
 
@@ -189,7 +193,7 @@ class Run:
         return functional.binary_cross_entropy_with_logits(logits.float(), y, weights)
 
     def _keep(self) -> None:
-        """Put the epoch on disk: the best network, the checkpoint, and the log of what is in it."""
+        """Save the epoch: the network if it is the best so far, the checkpoint and the log."""
         if self.best_epoch == len(self.log):
             info = {"epoch": len(self.log), **self.plan, "validation": self.log[-1]}
             save_network(self.out / BEST, self.network, info=info)
@@ -208,14 +212,14 @@ class Run:
             pd.DataFrame(self.log).to_csv(file, index=False)
 
     def resume(self) -> None:
-        """Go on after the last epoch on disk."""
+        """Continue after the last epoch on disk."""
         about, tensors = load_tensors(self.out / CHECKPOINT, "checkpoint")
         before, now = _essence(about.get("plan", {})), _essence(self.plan)
         differing = [key for key in now if before.get(key) != now[key]]
         if differing:
             raise TrainingError(
-                f"{self.out} holds another training, it differs in: {', '.join(differing)}; name "
-                "another folder"
+                f"{self.out} holds another training, which differs in: {', '.join(differing)}; "
+                "choose another folder"
             )
         self.log = about["log"]
         state: dict[int, dict[str, torch.Tensor]] = {}
@@ -230,16 +234,16 @@ class Run:
         self.network.load_state_dict(weights)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self._write_log()  # the run may have been stopped before it came to that
+        self._write_log()  # the run may have been stopped before this
 
     @property
     def best_epoch(self) -> int:
-        """Epoch with the highest AUC on the validation pictures; of equal ones the least loss."""
+        """Epoch with the highest AUC on the validation pictures; of equal ones, the lowest loss."""
         best = max(self.log, key=lambda row: (row["val_auc"], -row["val_loss"]))
         return int(best["epoch"])
 
     def finished(self) -> Training:
-        """Draw the figures, and take the best network."""
+        """Draw the figures, and return the best network with its results."""
         network, _ = load_network(self.out / BEST)
         self.network.load_state_dict(network.state_dict())
         _, y, logits = self._validate()
@@ -249,7 +253,7 @@ class Run:
 
 
 def _essence(plan: dict[str, Any]) -> dict[str, Any]:
-    """Take from a plan what must be the same to go on; at a constant rate epochs need not."""
+    """Part of a plan that must stay the same; with a constant rate, epochs may differ."""
     recipe = dict(plan.get("recipe", {}))
     if len(recipe.get("learning_rates", ())) == 1:
         recipe["epochs"] = None
@@ -257,7 +261,7 @@ def _essence(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Order(torch.utils.data.Sampler[int]):
-    """Another order of the pictures in each epoch, known from the seed."""
+    """Order of the pictures, different in each epoch and fixed by the seed."""
 
     def __init__(self, n_pictures: int, seed: int) -> None:
         self.n_pictures, self.seed, self.epoch = n_pictures, seed, 0
@@ -271,7 +275,7 @@ class _Order(torch.utils.data.Sampler[int]):
 
 
 class Board:
-    """TensorBoard's log, where one is wanted."""
+    """TensorBoard log, if requested."""
 
     def __init__(self, folder: Path | None) -> None:
         self.writer: Any = None

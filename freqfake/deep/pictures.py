@@ -1,7 +1,6 @@
-"""Pictures as tensors, and what a training does with them: parts, and random changes."""
+"""Pictures as tensors, their split for training, and random changes."""
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,29 +9,29 @@ import torch
 from sklearn.model_selection import train_test_split
 from torch.nn import functional
 
-from ..batch.parallel import Inputs, expand, map_pictures
-from ..exceptions import FreqFakeError, TrainingError, UnreadableImageWarning
+from ..batch.parallel import Inputs, expand, map_pictures, warn_left_out
+from ..exceptions import FreqFakeError, TrainingError
 from ..pictures.arrays import to_pil
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any
 
 Augmentation = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 
-_MIN_PICTURES = 2  # of either class, for training and for validation
+_MIN_PICTURES = 2  # of each class, for training and for validation
 
-# Afchar et al. 2018 name the kinds of change and no amounts: "slight".
+# Afchar et al. 2018 name the kinds of change but no amounts, only "slight".
 _ZOOM, _TURN, _BRIGHTNESS, _HUE = 0.2, 15.0, 0.2, 18.0  # share, degrees, share, degrees
 _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
 
 
 def as_tensor(image: ImageLike, size: int, *, max_pixels: int = MAX_PIXELS) -> torch.Tensor:
-    """Read a picture as a network sees it.
+    """Read a picture as a network takes it.
 
     Parameters
     ----------
     image : array, PIL image or path
     size : int
-        Rows and columns to resize to, with antialiasing; a picture that is not square is squeezed.
+        Rows and columns to resize to, with antialiasing; the aspect ratio is not kept.
     max_pixels : int
         See :func:`freqfake.read_image`.
 
@@ -54,10 +53,10 @@ def mirrored(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def slightly_changed(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Mirror, zoom, turn, brighten or darken each picture of a batch, and change its hue.
+    """Mirror, zoom, rotate, brighten or darken each picture of a batch, and shift its hue.
 
-    The kinds are those of Afchar et al. (2018, Section 3.1), the amounts ours: 20 % of zoom and
-    brightness, 15 degrees of turning, 18 of hue.
+    The kinds are those of Afchar et al. (2018, Section 3.1), the amounts ours: up to 20 % of zoom
+    and brightness, 15 degrees of rotation, 18 of hue.
     """
 
     def uniform(limit: float) -> torch.Tensor:
@@ -71,7 +70,7 @@ def slightly_changed(x: torch.Tensor, generator: torch.Generator) -> torch.Tenso
 
 
 def _turned(x: torch.Tensor, zoom: torch.Tensor, degrees: torch.Tensor) -> torch.Tensor:
-    """Turn and zoom about the middle; what comes in at the borders is a mirror image."""
+    """Rotate and zoom about the centre; the borders are filled by reflection."""
     angle = torch.deg2rad(degrees)
     cosine, sine, zero = torch.cos(angle) / zoom, torch.sin(angle) / zoom, torch.zeros_like(angle)
     theta = torch.stack([cosine, -sine, zero, sine, cosine, zero], dim=1).view(-1, 2, 3)
@@ -80,7 +79,7 @@ def _turned(x: torch.Tensor, zoom: torch.Tensor, degrees: torch.Tensor) -> torch
 
 
 def _hue_matrices(angle: torch.Tensor) -> torch.Tensor:
-    """Matrices on R, G, B that turn the chroma plane of YIQ and leave brightness alone."""
+    """Matrices on R, G, B that rotate the chroma plane of YIQ and keep brightness."""
     turn = torch.zeros(len(angle), 3, 3, device=angle.device)
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = torch.cos(angle)
@@ -91,19 +90,19 @@ def _hue_matrices(angle: torch.Tensor) -> torch.Tensor:
 
 
 class PictureSet(torch.utils.data.Dataset[Any]):
-    """Labelled pictures, read when they are asked for.
+    """Labelled pictures, read on access.
 
     Parameters
     ----------
     sides : pair of lists of paths, arrays or PIL images
-        Real pictures and generated ones.
+        Real and generated pictures.
     size : int
         See :func:`as_tensor`.
 
     Attributes
     ----------
     images : list
-        Real ones first.
+        Real pictures first.
     labels : float tensor of shape (n_pictures,)
         1 for fake.
     """
@@ -128,7 +127,7 @@ def split_pictures(
     size: int,
     seed: int,
 ) -> tuple[PictureSet, PictureSet]:
-    """Pictures to train on and pictures to validate with, as far as they can be read."""
+    """Split the readable pictures into those to train on and those to validate with."""
     pictures = [_readable(side, size) for side in (real, fake)]
     if isinstance(validation, tuple):
         held_out = [_readable(side, size) for side in validation]
@@ -155,21 +154,21 @@ def _expect_enough(pictures: list[list[ImageLike]], purpose: str) -> None:
 
 
 def _readable(inputs: Inputs, size: int) -> list[ImageLike]:
-    """Pictures that can be read; a warning for each other one, before hours of work."""
+    """Keep the readable pictures; warn of the others before hours of training."""
     items = list(expand(inputs))
     job = functools.partial(_why_unreadable, size)
     errors = map_pictures(job, [image for _, image in items])
     good = []
     for (name, image), error in zip(items, errors, strict=True):
         if error:
-            warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=4)
+            warn_left_out(name, error, stacklevel=5)
         else:
             good.append(image)
     return good
 
 
 def _why_unreadable(size: int, path: str, image: Any, facts: Any) -> str:
-    """Read a picture; empty if that went well."""
+    """Read a picture; return the error message, empty if there is none."""
     try:
         if isinstance(image, FreqFakeError):
             raise image

@@ -1,6 +1,7 @@
-"""Training a network, by the recipe of its paper."""
+"""Training of a network by the recipe of its paper."""
 
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -18,6 +19,17 @@ RECIPES = {
     "meso4": _MESO,
     "mesoinception4": _MESO,
 }
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Options of :func:`train_network` that an evaluation passes on."""
+
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+    workers: int
+    seed: int
+    resume: bool
 
 
 def train_network(
@@ -38,38 +50,37 @@ def train_network(
     tensorboard: bool = False,
     progress: bool = False,
 ) -> Training:
-    """Train a network to tell generated pictures from real ones.
+    """Train a network to distinguish generated from real pictures.
 
-    Weighted binary cross-entropy, with weights from the class counts, and Adam; the other numbers
-    by default as the networks' papers have them: for DLDFD 25 epochs at a rate of 0.001 with
-    random mirroring (Singh & Ramachandra 2022, Section 4); for the MesoNets a rate that falls
-    from 1e-3 in powers of ten to 1e-6, and slight changes of the pictures (Afchar et al. 2018,
-    Section 3.1).
+    Adam minimises binary cross-entropy with weights from the class counts. The other defaults
+    follow the papers: for DLDFD 25 epochs at a rate of 0.001 with random mirroring (Singh &
+    Ramachandra 2022, Section 4); for the MesoNets a rate that falls from 1e-3 to 1e-6 in powers
+    of ten, and slight changes of the pictures (Afchar et al. 2018, Section 3.1).
 
     Parameters
     ----------
     network : DLDFD, Meso4 or MesoInception4
-        To start from. It is changed.
+        Network to start from. It is modified.
     real, fake : path or iterable of paths, arrays and PIL images
         Pictures, or crops of faces, to train on.
     out : path
-        Folder for what the training leaves: ``best.safetensors``, the network after the epoch
+        Folder for the results: ``best.safetensors``, the network after the epoch
         with the highest AUC on the validation pictures; ``checkpoint.safetensors``; ``log.csv``;
         ``curves.png`` and ``confusion.png``.
     validation : float or tuple of two inputs
-        Share of the pictures of either class to keep for validation, drawn at random; or real and
-        generated pictures for it, which is right where several pictures show one person.
+        Share of each class to hold out for validation, drawn at random; or real and generated
+        validation pictures. Pass these if several pictures show one person.
     epochs, batch_size, learning_rate
-        In place of the defaults above. A single rate holds for all epochs.
+        Replace the defaults above. A given rate holds for all epochs.
     device, mixed_precision
         See :mod:`freqfake.deep.device`; 16 bits are used by default on a GPU.
     workers : int
-        Processes that read pictures. 0 reads in this one.
+        Processes that read pictures; with 0, this process reads them.
     seed : int
-        Of everything random. On a CPU the same seed gives the same network.
+        Seed of all random choices. On a CPU the same seed gives the same network.
     resume : bool
-        Go on after the last finished epoch in `out`; with the outcome of a run that was never
-        stopped. Without one there, begin. A run at a constant rate may be given more epochs.
+        Continue after the last finished epoch in `out`, with the result of an uninterrupted run;
+        without one, start a new run. A run at a constant rate may be given more epochs.
     tensorboard : bool
         Log to ``out/tensorboard`` too.
     progress : bool
@@ -82,8 +93,8 @@ def train_network(
     Raises
     ------
     TrainingError
-        There are too few pictures, the loss is no number any more, or what is to be resumed is
-        another training.
+        There are too few pictures, the loss is no longer a number, or `out` holds another
+        training.
     DeviceMemoryError
         The batches are too large for the memory.
 
@@ -102,7 +113,7 @@ def train_network(
         run.resume()
     elif (run.out / CHECKPOINT).exists():
         raise TrainingError(
-            f"{run.out} holds a training already: go on with it (resume, --resume), or name "
+            f"{run.out} already holds a training: continue it (resume, --resume), or choose "
             "another folder"
         )
     run.out.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Detectors on features."""
+"""Detectors: pictures in, scores and verdicts out."""

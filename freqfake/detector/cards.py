@@ -1,4 +1,4 @@
-"""Model cards: what a detector was trained on, what it can speak about, how good it was."""
+"""Model cards: the training, the domain and the measured quality of a detector."""
 
 import hashlib
 import html
@@ -40,17 +40,17 @@ _FEATURES = {
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Model card of a detector, from what the detector itself holds.
+    """Model card of a detector, made from what the detector itself holds.
 
-    It shows itself in a notebook; ``str(card)`` is Markdown.
+    Notebooks display it; ``str(card)`` is Markdown.
 
     Attributes
     ----------
     title : str
     sections : tuple of (str, tuple of (str, str))
-        Headings, and under each what is told, and how it is.
+        Headings, each with rows of a name and a value.
     limits : tuple of str
-        What it cannot tell.
+        What the detector cannot tell.
 
     Examples
     --------
@@ -74,12 +74,12 @@ class ModelCard:
 
     def _repr_html_(self) -> str:
         rows = []
-        for heading, told in self.sections:
+        for heading, entries in self.sections:
             rows.append(f'<tr><th scope="rowgroup" colspan="2" {_HEADING}>{heading}</th></tr>')
             rows += [
                 f'<tr><th scope="row" {_CELL}>{html.escape(name)}</th>'
                 f"<td {_CELL}>{html.escape(value)}</td></tr>"
-                for name, value in told
+                for name, value in entries
             ]
         limits = "".join(f"<li>{html.escape(limit)}</li>" for limit in self.limits)
         return (
@@ -90,7 +90,7 @@ class ModelCard:
 
 
 def file_hashes(facts: Sequence[ImageFacts]) -> npt.NDArray[np.uint8]:
-    """SHA-256 of the files of pictures, sorted, one a row of 32 bytes; some have no file."""
+    """Sorted SHA-256 of picture files, each a row of 32 bytes; pictures in memory have none."""
     digests = sorted(bytes.fromhex(fact.sha256) for fact in facts if fact.sha256)
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
 
@@ -100,14 +100,14 @@ def training_info(
     held_out: Sequence[npt.NDArray[np.float64]],
     calibrator: LikelihoodRatioCalibrator,
 ) -> dict[str, dict[str, Any]]:
-    """Say in plain values what a detector is trained with and on, and how good it is.
+    """Describe the training and the quality of a detector in plain values.
 
     Returns
     -------
     dict
-        ``versions``, see :func:`versions`; ``training_data``, for ``real`` and ``fake`` the number
-        of ``files`` whose SHA-256 is known and the ``sha256`` of these in their order, empty where
-        there are none; ``metrics``, see :func:`held_out_metrics`.
+        ``versions``, of freqfake, Python and the packages; ``training_data``, for ``real`` and
+        ``fake`` the number of ``files`` with a known SHA-256 and the ``sha256`` of these in their
+        order, empty without files; ``metrics``, see :func:`held_out_metrics`.
     """
     data = {
         side: {"files": len(rows), "sha256": _digest_of(rows)}
@@ -124,12 +124,12 @@ def _digest_of(rows: npt.NDArray[np.uint8]) -> str:
 def held_out_metrics(
     held_out: Sequence[npt.NDArray[np.float64]], calibrator: LikelihoodRatioCalibrator
 ) -> dict[str, float]:
-    """Figures of merit from the held-out scores of real and of generated pictures.
+    """Figures of merit from the held-out scores of real and generated pictures.
 
     Returns
     -------
     dict
-        Those of :func:`freqfake.evidence.metrics.detection_metrics`, ``cllr`` and ``cllr_min``.
+        See :func:`freqfake.evidence.metrics.detection_metrics`; also ``cllr`` and ``cllr_min``.
     """
     scores = np.concatenate(held_out)
     y = np.repeat([0, 1], [len(side) for side in held_out])
@@ -172,7 +172,7 @@ def _model(detector: TrainedModel) -> Rows:
 
 def _valid_for(detector: TrainedModel) -> Rows:
     domain = detector.domain
-    codings = [coding for coding in domain.deliveries_ if coding != "pixels"]
+    codings = [coding for coding in domain.codings_ if coding != "pixels"]
     low, high = domain.side_limits()
     return (
         ("codings", ", ".join(codings) or "pixels without a file"),

@@ -1,4 +1,4 @@
-"""The detector: pictures in, scores and verdicts out."""
+"""The detector: scores and verdicts for pictures."""
 
 import copy
 import itertools
@@ -24,35 +24,35 @@ from .model import TrainedModel
 from .results import FACE_NUMBERS, ScoreTable
 from .scoring import ScoreOptions, Terms, score_pictures
 
-_MIN_TARGET = 30  # unlabelled pictures for an adaptation
+_MIN_TARGET = 30  # unlabelled pictures needed to adapt
 
 
 class Detector(TrainedModel):
     """A trained detector.
 
-    Made by :func:`freqfake.train_detector` or :func:`load_detector`, not by hand.
+    Made by :func:`freqfake.train_detector` or :func:`load_detector`, not by its constructor.
 
     Attributes
     ----------
     classifier : GaussianExpectationAdapter or StandardizedRidgeClassifier
         The first for the six asynchrony features, the second for the rich ones.
     calibrator : LikelihoodRatioCalibrator
-        From scores to likelihood ratios.
+        Turns scores into likelihood ratios.
     domain : TrainingDomain
-        What it can speak about.
+        The pictures that it can judge.
     held_out : list of two ndarrays of shape (n_real,) and (n_fake,)
-        Scores of real and of fake pictures by classifiers that were not fitted to them, one for
-        each picture.
+        Scores of real and fake training pictures by classifiers that were not fitted to them, one
+        for each picture.
     features : {"asynchrony", "rich"}
     spectrum : {"log", "modulus"}
     max_fpr : float or None
-        Largest rate of real pictures called fake, where no other is asked for.
+        Default of the largest rate of real pictures called fake.
     score_adapter : GaussianExpectationAdapter or None
-        Of a detector on the rich features that was adapted: Algorithm 1 on its scores.
+        Algorithm 1 on the scores, if a detector on the rich features was adapted.
     training_hashes : list of two ndarrays of shape (n_real_files, 32) and (n_fake_files, 32)
-        SHA-256 of the files it was trained on, as bytes, sorted; none of pictures in memory.
+        Sorted SHA-256 of the training files, as bytes; pictures in memory have none.
     info : dict
-        What it was trained on and with, and how good it was on held-out pictures, in plain values.
+        Training data, versions and figures of merit on held-out pictures, in plain values.
 
     Examples
     --------
@@ -73,13 +73,13 @@ class Detector(TrainedModel):
         return self.card()._repr_html_()
 
     def card(self) -> ModelCard:
-        """Model card: what it was trained on, what it can speak about, how good it was.
+        """Model card: the training, the domain and the measured quality.
 
         Returns
         -------
         ModelCard
-            Shows itself in a notebook; ``str`` of it is Markdown. From what the detector holds;
-            those of the embedded models in the documentation tell more.
+            Notebooks display it; ``str`` gives Markdown. It is made from what the detector holds;
+            the cards of the embedded models in the documentation say more.
         """
         return model_card(self)
 
@@ -100,62 +100,61 @@ class Detector(TrainedModel):
         max_fpr : float, optional
             Largest rate of real pictures called fake, see :meth:`threshold`.
         prior : float, default: 0.5
-            Probability of fake before the picture is looked at.
+            Prior probability of fake.
         faces : bool, default: False
-            Score each face found in a picture (:func:`freqfake.crops.faces.find_faces`), instead
-            of the picture as a whole.
+            Score each face found in a picture (:func:`freqfake.crops.faces.find_faces`) instead
+            of the whole picture.
         margin : float, default: 0.3
-            Of a face, see :func:`freqfake.crops.faces.crop_face`.
+            Around a face, see :func:`freqfake.crops.faces.crop_face`.
         provenance : bool, default: False
-            Add what it takes to repeat each score, see :doc:`/repeat`.
+            Add the columns needed to repeat each score, see :doc:`/repeat`.
         max_pixels : int, optional
             Larger pictures are refused, see :func:`freqfake.read_image`.
 
         Returns
         -------
         ScoreTable
-            A DataFrame with one row for each picture, also for those that cannot be read:
+            A DataFrame with one row for each picture, readable or not:
 
             - ``path``;
-            - ``score``: decision value of the classifier, not calibrated, positive for fake;
-            - ``llr``: calibrated likelihood ratio as a logarithm to base 10, positive for fake,
-              bounded by what the calibration data support; 0, which is to say no evidence, for
-              a picture that the model cannot speak about;
-            - ``p_fake``: probability of fake that follows from the prior and the llr;
-            - ``verdict``: ``real``, ``fake`` or ``inconclusive``; empty where nothing was read;
-            - ``reason``: for the verdict, in words;
+            - ``score``: uncalibrated decision value of the classifier, positive for fake;
+            - ``llr``: calibrated log10 likelihood ratio, positive for fake, bounded by what the
+              calibration data support; 0 (no evidence) for a picture outside the domain;
+            - ``p_fake``: probability of fake from the prior and the llr;
+            - ``verdict``: ``real``, ``fake`` or ``inconclusive``; empty if nothing was read;
+            - ``reason``: reason for the verdict, in words;
             - ``error``: empty, or why the picture cannot be read.
 
-            With `faces` one row for each face, and after the path:
+            With `faces`, one row for each face, and after ``path``:
 
             - ``face``: its number in the picture, from 0, the largest first;
-            - ``left``, ``top``, ``right``, ``bottom``: the pixels that were scored.
+            - ``left``, ``top``, ``right``, ``bottom``: box of the pixels that were scored.
 
             A picture without a face has one row, ``inconclusive``, in which these are missing. A
             face that is too small for the features is ``inconclusive`` too, without a score.
 
             With `provenance`, at the end:
 
-            - ``sha256``: of the file's bytes; of a picture in memory, of its data type, shape and
-              pixels; empty where nothing was read;
+            - ``sha256``: SHA-256 of the file's bytes, or of the data type, shape and pixels of a
+              picture in memory; empty if nothing was read;
             - ``model_sha256``: :attr:`sha256` of the detector;
             - ``max_fpr``, ``threshold``: largest rate of real pictures called fake, and the score
-              that one called fake must exceed for that; missing if there are none;
+              that a picture must exceed to be called fake; missing if not set;
             - ``prior``;
-            - ``versions``: of the packages that the score depends on, where it was worked out.
+            - ``versions``: of the packages that the score depends on, where it was computed.
 
         Raises
         ------
         OperatingPointError
             The held-out pictures of the model cannot support `max_fpr`.
         MissingExtraError
-            `faces` needs the extra of that name.
+            `faces` needs the extra ``faces``.
         """
         terms = Terms(self, **options)
         pictures = score_pictures(terms, inputs, n_jobs=n_jobs, progress=progress)
         table = ScoreTable(list(itertools.chain.from_iterable(pictures)), columns=terms.columns)
         for name in FACE_NUMBERS if terms.faces else ():
-            table[name] = table[name].astype("Int64")  # whole numbers or missing
+            table[name] = table[name].astype("Int64")  # integers that may be missing
         return table
 
     def iter_scores(
@@ -166,7 +165,7 @@ class Detector(TrainedModel):
         progress: bool = False,
         **options: Unpack[ScoreOptions],
     ) -> Iterator[Row]:
-        """Rows of :meth:`score`, one at a time as they get ready."""
+        """Rows of :meth:`score`, one at a time as they become ready."""
         pictures = self.iter_pictures(inputs, n_jobs=n_jobs, progress=progress, **options)
         return itertools.chain.from_iterable(pictures)
 
@@ -178,9 +177,9 @@ class Detector(TrainedModel):
         progress: bool = False,
         **options: Unpack[ScoreOptions],
     ) -> Iterator[list[Row]]:
-        """Rows of :meth:`score`, all of one picture at a time.
+        """Rows of :meth:`score`, all rows of one picture at a time.
 
-        For programs that store them: a picture is done only when all of its faces are.
+        For programs that store them: a picture is complete only with all of its faces.
         """
         return score_pictures(Terms(self, **options), inputs, n_jobs=n_jobs, progress=progress)
 
@@ -202,8 +201,8 @@ class Detector(TrainedModel):
         Returns
         -------
         dict
-            See :func:`freqfake.evidence.metrics.detection_metrics`: from the score of every
-            picture that can be read, whatever its verdict. ``inconclusive`` is the share of that
+            See :func:`freqfake.evidence.metrics.detection_metrics`: from the scores of all
+            readable pictures, whatever their verdicts. ``inconclusive`` is the share of that
             verdict.
 
         Warns
@@ -220,7 +219,7 @@ class Detector(TrainedModel):
         return {**metrics, "inconclusive": float(np.mean(unsure))}
 
     def _extracted(self, inputs: Inputs, n_jobs: int | None, progress: bool) -> list[Extraction]:
-        """Pictures that have the model's features; a warning for each of the others."""
+        """Extract the model's features; warn about each unreadable picture."""
         done = iter_features(
             inputs,
             features=self.features,
@@ -240,7 +239,7 @@ class Detector(TrainedModel):
     ) -> "Detector":
         """Adapt to pictures from another source, without labels.
 
-        Both real and fake pictures must be among them, best in about equal numbers.
+        They must include real and fake pictures, preferably in about equal numbers.
 
         Parameters
         ----------
@@ -253,18 +252,18 @@ class Detector(TrainedModel):
         -------
         Detector
             For pictures of the new source. Its probabilities are those of the old source's
-            scores: nothing without labels can check them.
+            scores: they cannot be checked without labels.
 
         Raises
         ------
         AdaptationError
-            The pictures are too few, or their two Gaussians are not real and fake.
+            There are too few pictures, or their two Gaussians are not real and fake.
 
         Warns
         -----
         AdaptationWarning
-            The features are distributed as at the training: the scores stay as they are, and
-            only the sizes and deliveries become known.
+            The features are distributed as in training: the scores stay as they are, and only
+            the sizes and codings are added to the domain.
         UnreadableImageWarning
             For each picture that cannot be read.
         SeparationWarning
@@ -276,7 +275,7 @@ class Detector(TrainedModel):
     def adapt_to(
         self, pictures: Sequence[Extraction], *, expectations: Expectations = "joint"
     ) -> "Detector":
-        """Adapt to pictures whose features are there already, see :meth:`adapt`."""
+        """Adapt to pictures whose features are known, see :meth:`adapt`."""
         if len(pictures) < _MIN_TARGET:
             raise AdaptationError(
                 f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(pictures)}"
@@ -287,7 +286,7 @@ class Detector(TrainedModel):
         if isinstance(self.classifier, GaussianExpectationAdapter):
             _warn_of_subsampling(facts)
             changed.classifier = adapter = copy.copy(self.classifier)
-        else:  # too many features for a mixture: the scores take their place
+        else:  # too many features for a mixture: adapt the scores instead
             X = self.classifier.decision_function(X)[:, np.newaxis]
             changed.score_adapter = adapter = self._adapter_of_scores()
         if expectations != adapter.expectations:
@@ -310,7 +309,7 @@ class Detector(TrainedModel):
     def save(self, path: PathLike) -> None:
         """Write the detector to a file that :func:`load_detector` reads.
 
-        The file holds arrays and JSON, no code. It is complete or not there at all.
+        The file holds arrays and JSON, no code. It is written completely or not at all.
         """
         save_state(path, vars(self))
 
@@ -332,13 +331,13 @@ def load_detector(model: PathLike = "faces") -> Detector:
     Raises
     ------
     ModelFileError
-        No such model, or the file is damaged, or not a model. No code of the file is ever run.
+        No such model, or the file is damaged, or not a model. Code in a file is never run.
     """
     return Detector(**load_state(model))
 
 
 def _warn_of_subsampling(facts: list[ImageFacts]) -> None:
-    share = np.mean([fact.delivery in SUBSAMPLED for fact in facts])
+    share = np.mean([fact.coding in SUBSAMPLED for fact in facts])
     if share:
         warnings.warn(
             f"{share:.0%} of the pictures are JPEGs with chroma subsampling, which removes what "

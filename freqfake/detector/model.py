@@ -24,7 +24,7 @@ from ..pictures.facts import ImageFacts
 from ..pictures.reading import ImageLike
 from .results import as_row
 
-MIN_LLR = 1.0  # log10; a picture whose ratio is closer to 0 is too close to call
+MIN_LLR = 1.0  # log10; a ratio closer to 0 is too close to call
 
 _CAVEATS = {
     ("asynchrony", "fake"): (
@@ -39,7 +39,7 @@ _CAVEATS = {
 
 
 class TrainedModel:
-    """What training leaves, and what a verdict follows from.
+    """A trained model, which gives verdicts on features.
 
     Base of :class:`freqfake.Detector`, which reads pictures. See there for the attributes.
     """
@@ -74,8 +74,8 @@ class TrainedModel:
         """SHA-256 of all that the model holds, in 64 hexadecimal digits.
 
         It is the same before and after saving, see
-        :func:`freqfake.model_files.state.state_digest`. Two models that can differ in any score
-        differ in it.
+        :func:`freqfake.model_files.state.state_digest`, and different for models that can differ
+        in any score.
         """
         return state_digest(vars(self))
 
@@ -85,25 +85,25 @@ class TrainedModel:
         return feature_function(self.features, self.spectrum)
 
     def threshold(self, max_fpr: float | None = None) -> float:
-        """Score that a picture must exceed to be called fake, so that real ones rarely are.
+        """Score that a picture must exceed to be called fake, for a rate of false alarms.
 
         Parameters
         ----------
         max_fpr : float, optional
             Largest rate of real pictures called fake: the one-sided 95 % Clopper-Pearson bound
-            of the rate among the held-out real pictures stays below it. The model's own by
-            default; if that is None too, there is no threshold beyond the likelihood ratio of
-            10 that every verdict needs.
+            of the rate among the held-out real pictures is at most this. The model's own by
+            default; if that is None too, the only condition is the likelihood ratio of 10 that
+            every verdict needs.
 
         Returns
         -------
         float
-            Minus infinity if there is no threshold.
+            Minus infinity without a `max_fpr`.
 
         Raises
         ------
         OperatingPointError
-            There are too few held-out real pictures to support such a rate.
+            There are too few held-out real pictures to support this rate.
         """
         limit = self.max_fpr if max_fpr is None else max_fpr
         return -np.inf if limit is None else false_alarm_threshold(self.held_out[0], limit)
@@ -118,7 +118,7 @@ class TrainedModel:
         Returns
         -------
         ndarray of shape (n_pictures,)
-            Not calibrated, positive for fake, also for pictures outside the model's domain.
+            Uncalibrated, positive for fake, also for pictures outside the model's domain.
         """
         scores = self.classifier.decision_function(X)
         if self.score_adapter is not None:
@@ -136,16 +136,16 @@ class TrainedModel:
         Returns
         -------
         dict of str to float
-            By the names of :func:`freqfake.features.rich.rich_feature_groups`, positive where
-            they speak for fake. Together with ``classifier.intercept_`` they add up to the score,
-            except for an adapted detector, whose scores are moved afterwards.
+            Named as in :func:`freqfake.features.rich.rich_feature_groups`, positive for fake.
+            With ``classifier.intercept_`` they add up to the score, except in an adapted detector,
+            whose scores are transformed afterwards.
 
         Raises
         ------
         ValueError
-            The detector uses the six features, and its score has no such parts.
+            The detector uses the six features, whose score has no such parts.
         ImageReadError, ImageValueError
-            The picture cannot be read, the array is no picture, or it is too small.
+            The picture cannot be read, the array is not a picture, or it is too small.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The rows of scores, and the table of them, which shows itself in a notebook."""
+"""Rows and tables of scores, and how notebooks display them."""
 
 import html
 from typing import Any
@@ -14,7 +14,7 @@ PROVENANCE_COLUMNS = ("sha256", "model_sha256", "max_fpr", "threshold", "prior",
 
 _SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
-_MAX_LLR = 3.0  # what fills half the bar; models of a few thousand pictures support no more
+_MAX_LLR = 3.0  # fills half the bar; models of a few thousand pictures support no more
 _STYLE = """
 <style>
 .freqfake-scores td, .freqfake-scores th {text-align: left; vertical-align: top;}
@@ -31,10 +31,10 @@ _STYLE = """
 
 
 class ScoreTable(pd.DataFrame):
-    """Scores and verdicts of pictures: a DataFrame that is easily read in a notebook.
+    """Scores and verdicts of pictures: a DataFrame that is easy to read in a notebook.
 
-    Made by :meth:`freqfake.Detector.score`, whose columns it has. Parts of it that lack some of
-    the columns show themselves as any DataFrame does.
+    Made by :meth:`freqfake.Detector.score`; see there for the columns. A selection that lacks
+    some of the displayed columns is shown as a plain DataFrame.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def as_row(
 
 
 def as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
-    """Row with the number and the box of a face; without them they are missing."""
+    """Row with the number and the box of a face, which are missing if not given."""
     about = dict(zip(FACE_NUMBERS, numbers or [None] * len(FACE_NUMBERS), strict=True))
     return {name: {**row, **about}[name] for name in FACE_COLUMNS}
 
@@ -123,7 +123,7 @@ def _number(value: float) -> str:
 
 
 def _counted(table: pd.DataFrame) -> str:
-    """Say how many there are of each verdict."""
+    """Count each verdict, in words."""
     counts = table["verdict"].replace("", "not read").value_counts()
     words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     return words or "no pictures"

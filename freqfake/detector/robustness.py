@@ -1,4 +1,4 @@
-"""What JPEG compression leaves of a detector."""
+"""How well a detector works after JPEG compression."""
 
 import functools
 import itertools
@@ -18,6 +18,7 @@ from ..pictures.arrays import to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.reading import read_bytes
 from .detector import Detector
+from .results import SCORE_COLUMNS
 from .scoring import Terms, score_picture
 
 
@@ -37,10 +38,10 @@ def delivery_table(
     ----------
     detector : Detector
     real, fake, n_jobs, progress
-        See :func:`freqfake.iter_features`. The pictures are best originals: what a JPEG has lost,
-        another compression does not bring back.
+        See :func:`freqfake.iter_features`. The pictures should be originals: another compression
+        does not restore what a JPEG has lost.
     qualities : sequence of int
-        Of the JPEGs, 1 to 100.
+        JPEG qualities, 1 to 100.
     subsamplings : sequence of str
         Of "4:4:4", "4:2:2" and "4:2:0".
 
@@ -57,7 +58,7 @@ def delivery_table(
     Raises
     ------
     ValueError
-        A quality or subsampling that there is not, or one side has no readable picture.
+        A quality or subsampling does not exist, or one side has no readable picture.
 
     Warns
     -----
@@ -82,20 +83,21 @@ def delivery_table(
     job = functools.partial(_score_copies, Terms(detector), deliveries)
     scored, y = [], []
     for label, side in enumerate((real, fake)):
-        for found in map_pictures(job, side, n_jobs=n_jobs, progress=progress):
-            if isinstance(found, Unreadable):
-                warn_left_out(found.path, found.error, stacklevel=3)
+        for result in map_pictures(job, side, n_jobs=n_jobs, progress=progress):
+            if isinstance(result, Unreadable):
+                warn_left_out(result.path, result.error, stacklevel=3)
             else:
-                scored.append(found)
+                scored.append(result)
                 y.append(label)
-    return pd.DataFrame(
-        [
-            {"subsampling": subsampling, "quality": quality, **_figures(np.array(y), rows)}
-            for (subsampling, quality), rows in zip(
-                deliveries, zip(*scored, strict=True), strict=True
-            )
-        ]
-    )
+    table = [
+        {
+            "subsampling": subsampling,
+            "quality": quality,
+            **_figures(np.array(y), [rows[number] for rows in scored]),
+        }
+        for number, (subsampling, quality) in enumerate(deliveries)
+    ]
+    return pd.DataFrame(table)
 
 
 def _score_copies(
@@ -115,7 +117,7 @@ def _score_copies(
 
 
 def _figures(y: npt.NDArray[np.int64], rows: Sequence[Row]) -> dict[str, float]:
-    scored = pd.DataFrame(rows)
+    scored = pd.DataFrame(rows, columns=SCORE_COLUMNS)
     done = (scored.error == "").to_numpy()  # some may be too small for the features
     y, scored = y[done], scored[done]
     called_fake = (scored.verdict == "fake").to_numpy()
@@ -134,5 +136,5 @@ def _check(qualities: Sequence[int], subsamplings: Sequence[str]) -> None:
     for subsampling in subsamplings:
         if subsampling not in SUBSAMPLINGS:
             raise ValueError(
-                f"`subsamplings` must be of {', '.join(SUBSAMPLINGS)}; got {subsampling!r}"
+                f"`subsamplings` must be among {', '.join(SUBSAMPLINGS)}; got {subsampling!r}"
             )

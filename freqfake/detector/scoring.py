@@ -1,4 +1,4 @@
-"""Scoring pictures, or each face in them, on terms that are settled once a run."""
+"""Score pictures, or each face in them, with options that are checked once a run."""
 
 import dataclasses
 import functools
@@ -45,7 +45,7 @@ class ScoreOptions(VerdictOptions, total=False):
 
 @dataclass(frozen=True)
 class Terms:
-    """What scores depend on besides the pictures: made, and checked, once a run.
+    """The model and the options of a run, made and checked once.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Terms:
     OperatingPointError
         The held-out pictures of the model cannot support `max_fpr`.
     MissingExtraError
-        `faces` needs the extra of that name.
+        `faces` needs the extra ``faces``.
     """
 
     model: TrainedModel
@@ -75,7 +75,7 @@ class Terms:
         if self.faces:
             check_margin(self.margin)
             require_nets()
-        _ = self.threshold, self.about_run  # worked out now, and once
+        _ = self.threshold, self.about_run  # compute both now, before any picture
 
     @cached_property
     def threshold(self) -> float:
@@ -84,7 +84,7 @@ class Terms:
 
     @cached_property
     def about_run(self) -> Row:
-        """Columns of :doc:`/repeat` that are the same for every picture; none unless asked for."""
+        """Columns of :doc:`/repeat` that are the same for every picture; none unless requested."""
         if not self.provenance:
             return {}
         limit = self.model.max_fpr if self.max_fpr is None else self.max_fpr
@@ -104,7 +104,7 @@ class Terms:
 def score_pictures(
     terms: Terms, inputs: Inputs, *, n_jobs: int | None = None, progress: bool = False
 ) -> Iterator[list[Row]]:
-    """Rows of each picture, in the order given, as they get ready.
+    """Rows of each picture, in the order given, as they become ready.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def score_pictures(
 
 
 def _score_input(terms: Terms, path: str, image: Any, facts: ImageFacts | None) -> list[Row]:
-    """Rows of one picture, in whatever process this runs."""
+    """Read and score one input, in any process."""
     return score_picture(terms, read_picture(path, image, facts, max_pixels=terms.max_pixels))
 
 
@@ -140,7 +140,7 @@ def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
 
 def _withdrawn_if_fragile(row: Row, terms: Terms, picture: Picture) -> Row:
     """Withdraw a verdict that light compression would change."""
-    # JPEG works in blocks of 8 x 8, on which the middle begins: the rest need not be compressed.
+    # The middle starts on a JPEG block of 8 x 8, so the rest need not be compressed.
     compressed, _ = read_bytes(reencoded(to_pil(cut_middle(picture.pixels))))
     features = terms.model.compute(compressed)
     if (terms.model.decision_function(features[np.newaxis])[0] > 0) == (row["score"] > 0):
@@ -163,10 +163,10 @@ def _face_rows(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
 
 def _face_row(terms: Terms, picture: Picture, number: int, box: list[int]) -> Row:
     left, top, right, bottom = box
-    # Cutting changes the size, not how the pixels were coded.
+    # Cropping changes the size, not the coding.
     facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
     row = _whole_row(terms, Picture(picture.path, picture.pixels[top:bottom, left:right], facts))
-    if row["error"]:  # too small for the features, say; the picture itself was read
+    if row["error"]:  # e.g. too small for the features; the picture itself was read
         row = _inconclusive(terms, picture.path, row["error"])
     return as_face(row, number, *box)
 
@@ -176,7 +176,7 @@ def _inconclusive(terms: Terms, path: str, reason: str) -> Row:
 
 
 def _provenance(terms: Terms, picture: Picture | Unreadable) -> Row:
-    """Gather what it takes to repeat a score, if that was asked for."""
+    """Gather the columns needed to repeat a score, if requested."""
     if not terms.provenance:
         return {}
     found = {"sha256": _sha256_of(picture), **terms.about_run, "versions": _versions()}
@@ -184,7 +184,7 @@ def _provenance(terms: Terms, picture: Picture | Unreadable) -> Row:
 
 
 def _sha256_of(picture: Picture | Unreadable) -> str:
-    """Of the file; of a picture in memory, of its data type, shape and pixels."""
+    """SHA-256 of the file, or of the data type, shape and pixels of a picture in memory."""
     if isinstance(picture, Unreadable):
         return ""
     if picture.facts.sha256:
@@ -196,5 +196,5 @@ def _sha256_of(picture: Picture | Unreadable) -> str:
 
 @functools.cache
 def _versions() -> str:
-    """Versions as pip writes them, of the process that does the work."""
+    """Package versions in the process that does the work, as pip writes them."""
     return " ".join(f"{name}=={number}" for name, number in versions().items())

@@ -1,4 +1,4 @@
-"""Training a detector on pictures whose truth is known."""
+"""Train a detector on labelled pictures."""
 
 import warnings
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ from .cards import file_hashes, training_info
 from .detector import Detector
 from .model import MIN_LLR
 
-_MIN_PICTURES = 10  # of either class
+_MIN_PICTURES = 10  # of each class
 _N_FOLDS = 5
-_ENOUGH = 2000  # pictures and copies of them; smaller data sets get more copies a picture
-_COPIES = (2, 8)  # at least and at most
-COPY_WEIGHT = 0.5  # of a copy, against 1 of its original
+_ENOUGH = 2000  # pictures and copies; smaller data sets get more copies of each picture
+_COPIES = (2, 8)  # of each picture, at least and at most
+COPY_WEIGHT = 0.5  # of a copy; its original weighs 1
 
 
 def train_detector(
@@ -43,25 +43,23 @@ def train_detector(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Detector:
-    """Train a detector on pictures whose truth is known.
+    """Train a detector on labelled pictures.
 
     Parameters
     ----------
     real, fake, n_jobs, progress
-        See :func:`freqfake.iter_features`. At least 10 pictures each. They should come in the
-        same formats, sizes and qualities on both sides, or the detector learns the difference
-        in these.
+        See :func:`freqfake.iter_features`. At least 10 pictures each. Both sides should have the
+        same formats, sizes and qualities, or the detector learns these differences.
     features : {"rich", "asynchrony"}
         The rich features, with ridge regression, trained on the pictures and on two to eight
         delivered copies of each; or the six features of the paper, for full-size originals
         stored without loss, with an RBF support vector machine.
     spectrum : {"log", "modulus"}
-        Of the six, see :func:`freqfake.asynchrony_features`.
+        Of the six features, see :func:`freqfake.asynchrony_features`.
     name : str
-        What the detector is called in its `info`.
+        Name of the detector in its `info`.
     max_fpr : float, optional
-        Largest rate of real pictures called fake, unless another one is asked for when scoring,
-        see :meth:`Detector.threshold`.
+        Default of the largest rate of real pictures called fake, see :meth:`Detector.threshold`.
 
     Returns
     -------
@@ -70,16 +68,16 @@ def train_detector(
     Raises
     ------
     TrainingError
-        Too few pictures can be read.
+        Too few pictures are readable.
 
     Warns
     -----
     UnreadableImageWarning
         For each picture that cannot be read.
     DatasetWarning
-        The files alone tell real from fake, see :func:`freqfake.audit_files`.
+        The files alone separate real from fake, see :func:`freqfake.audit_files`.
     CalibrationWarning
-        The pictures are too few, or told apart too badly, for a verdict of fake.
+        The pictures are too few, or too poorly separated, for a verdict of fake.
     """
     inputs = [[image for _, image in expand(side)] for side in (real, fake)]
     parts = [
@@ -101,7 +99,7 @@ def train_detector(
 
 
 def copies_for(n_pictures: int) -> int:
-    """How many delivered copies of each of so many training pictures to make."""
+    """Choose the number of delivered copies of each training picture."""
     return int(np.clip(_ENOUGH // max(n_pictures, 1), *_COPIES))
 
 
@@ -115,9 +113,9 @@ def train_on_extractions(
     max_fpr: float | None = None,
     weights: npt.ArrayLike | None = None,
 ) -> Detector:
-    """Train on pictures whose features are there already, see :func:`train_detector`.
+    """Train on pictures whose features are known, see :func:`train_detector`.
 
-    `weights`, real pictures first, are for the rich features only; all are 1 by default.
+    `weights`, real pictures first, are used for the rich features only; 1 by default.
     """
     for part, side in ((real, "real"), (fake, "generated")):
         if len(part) < _MIN_PICTURES:
@@ -129,7 +127,7 @@ def train_on_extractions(
     six = features == "asynchrony"
     # The model must not depend on the number of threads.
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)  # told when it matters: adapting
+        warnings.simplefilter("ignore", SeparationWarning)  # `adapt` warns
         scores = table.held_out_scores(RBFSVMClassifier() if six else StandardizedRidgeClassifier())
         classifier = table.fit(
             GaussianExpectationAdapter() if six else StandardizedRidgeClassifier()
@@ -154,13 +152,13 @@ def train_on_extractions(
             **training_info(hashes, held_out, calibrator),
         },
     )
-    detector.threshold()  # an error now rather than at the first score
+    detector.threshold()  # raise an error now, not at the first score
     _warn_of_bounds(detector.calibrator)
     return detector
 
 
 class _TrainingTable:
-    """Features of the training pictures and of their copies, one below the other."""
+    """Features of the training pictures and their copies, one row each."""
 
     def __init__(
         self,
@@ -178,17 +176,17 @@ class _TrainingTable:
         position = np.concatenate([np.arange(size) for size in sizes])
         given = np.ones(len(families)) if weights is None else np.asarray(weights, float)
         self.weights = np.where(position == 0, 1.0, COPY_WEIGHT) * np.repeat(given, sizes)
-        # One of each family, the original or a copy by turns: these are independent pictures.
+        # One of each family, the original or a copy in turn: independent pictures.
         self.is_chosen = position == self.groups % np.repeat(sizes, sizes)
 
     def fit(self, classifier: ClassifierMixin, rows: Any = slice(None)) -> Any:
-        """Fit a classifier to some of the rows, all by default."""
+        """Fit a classifier to some of the rows, by default all."""
         if isinstance(classifier, StandardizedRidgeClassifier):
             return classifier.fit(self.X[rows], self.y[rows], sample_weight=self.weights[rows])
         return classifier.fit(self.X[rows], self.y[rows])
 
     def held_out_scores(self, classifier: ClassifierMixin) -> npt.NDArray[np.float64]:
-        """Score every row by a classifier that saw neither the picture nor a copy of it."""
+        """Score each row with a classifier fitted to neither the picture nor a copy of it."""
         scores = np.zeros(len(self.y))
         folds = StratifiedGroupKFold(_N_FOLDS, shuffle=True, random_state=0)
         for rows, left_out in folds.split(self.X, self.y, self.groups):
@@ -201,9 +199,9 @@ def _warn_of_bounds(calibrator: LikelihoodRatioCalibrator) -> None:
     if calibrator.upper_bound_ < MIN_LLR:
         warnings.warn(
             "the held-out scores support likelihood ratios up to "
-            f"{10**calibrator.upper_bound_:.1f} for fake, and a verdict of fake needs "
-            f"{10**MIN_LLR:g}: this model will never give it; train on more pictures, or on "
-            "pictures that the features tell apart",
+            f"{10**calibrator.upper_bound_:.1f} for fake, but a verdict of fake needs "
+            f"{10**MIN_LLR:g}: this model will never give it. Train on more pictures, or on "
+            "pictures that the features separate",
             CalibrationWarning,
             stacklevel=4,
         )
@@ -214,9 +212,9 @@ def _warn_of_telling_files(real: list[ImageFacts], fake: list[ImageFacts]) -> No
     if not audit.passed:
         fact = next(iter(audit.auc_by_fact))
         warnings.warn(
-            f"the files alone separate real from fake (AUC {audit.auc:.2f}), most of all by "
-            f"{fact}: {audit.common[fact]}; the detector may learn that instead of the traces of "
-            "a generator, see `freqfake audit`",
+            f"the files alone separate real from fake (AUC {audit.auc:.2f}), mainly by {fact}: "
+            f"{audit.common[fact]}. The detector may learn that instead of the traces of a "
+            "generator, see `freqfake audit`",
             DatasetWarning,
             stacklevel=4,
         )

@@ -1,1 +1,1 @@
-"""Estimators on feature matrices."""
+"""Estimators: they take feature matrices, never pictures, and follow scikit-learn."""

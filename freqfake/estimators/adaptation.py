@@ -19,19 +19,18 @@ from .binary import BinaryClassifier
 from .expectations import Expectations, GaussianExpectationScaler
 from .svm import RBFSVMClassifier
 
-_MAX_LEFT = 0.5  # share of the distance to the source that adaptation may leave
-_MAX_DISTANCE = 0.1  # to the source that adaptation may leave
+_MAX_LEFT = 0.5  # share of the distance to the source that may remain
+_MAX_DISTANCE = 0.1  # distance to the source that may remain
 _NEAR = 0.07  # distance to the source below which a target needs no adaptation
-_N_STARTS = 10  # mixtures of the source that the target's start from
-_SAMPLE = 1000  # pictures that a distance is computed from
+_N_STARTS = 10  # source mixtures from which the target's mixtures start
+_SAMPLE = 1000  # most pictures that a distance is computed from
 
 
 class GaussianExpectationAdapter(BinaryClassifier):
-    """Algorithm 1: a classifier fitted to labelled source pictures, for unlabelled target ones.
+    """Classifier fitted to labelled source pictures, for unlabelled target ones (Algorithm 1).
 
-    Source and target features are each scaled by the Gaussian expectations of their own. The
-    classifier is fitted to the scaled source and applied to the scaled target (Algorithm 1 of
-    [1]_).
+    Source and target features are each scaled by their own Gaussian expectations. The classifier
+    is fitted to the scaled source and applied to the scaled target (Algorithm 1 of [1]_).
 
     Parameters
     ----------
@@ -41,10 +40,10 @@ class GaussianExpectationAdapter(BinaryClassifier):
         See :class:`GaussianExpectationScaler`.
     start : {"source", "random"}
         Where the target's mixtures start. ``"source"``: from the source's, shifted and scaled
-        to the target, so that the components correspond; the likelihood has several maxima, so
-        this is done for several mixtures of the source, and the pair is kept that brings the
-        target closest to the source. ``"random"``: both anew, each the most likely of ten
-        starts, as in the published code.
+        to the target, so that the components correspond. The likelihood has several maxima, so
+        several mixtures of the source are tried, and the pair that brings the target closest to
+        the source is kept. ``"random"``: both anew, each the most likely of ten starts, as in
+        the published code.
     random_state
         See :class:`~freqfake.RealFakeMixture`.
 
@@ -53,16 +52,16 @@ class GaussianExpectationAdapter(BinaryClassifier):
     estimator_ : classifier
         Fitted to the scaled source.
     source_scaler_, target_scaler_ : GaussianExpectationScaler
-        The same one until :meth:`adapt` was called, which may replace both.
+        The same object before :meth:`adapt`, which may replace both.
     source_ : ndarray of shape (n_pictures, n_features)
     source_labels_ : ndarray of shape (n_pictures,)
-        What it was fitted to.
+        The data of the fit.
     distance_before_, distance_after_ : float
-        How far the target lies from the source, without and with the adaptation: the energy
+        Distance of the target from the source, without and with the adaptation: the energy
         coefficient of [2]_, 0 (same distribution) to 1.
     agrees_ : bool
-        Whether the adaptation can be trusted: the target's expectations of every feature are
-        in the same order as the source's, and the adaptation takes away at least half of the
+        Whether the adaptation can be trusted: for every feature, the target's expectations are
+        in the same order as the source's, and the adaptation removes at least half of the
         distance and leaves at most 0.1.
     classes_ : ndarray of shape (2,)
     n_features_in_ : int
@@ -70,16 +69,16 @@ class GaussianExpectationAdapter(BinaryClassifier):
     Warns
     -----
     AdaptationWarning
-        `agrees_` is False after :meth:`adapt`. The target's two Gaussians are then hardly real
-        and fake (any two kinds of pictures make two Gaussians), and the adapted classifier can
-        be far worse than the one without adaptation.
+        `agrees_` is False after :meth:`adapt`. The target's two Gaussians are then probably not
+        real and fake (any two kinds of pictures give two), and the adapted classifier can be far
+        worse than the unadapted one.
     SeparationWarning
-        It can be trusted so far, but a mixture of the target does not separate.
+        `agrees_` is True, but a mixture of the target does not separate.
 
     Notes
     -----
-    The classifier standardises what it gets, so before :meth:`adapt` the adapter predicts what
-    the classifier alone would.
+    The default classifier standardises its input, so before :meth:`adapt` the adapter predicts
+    the same as the classifier alone.
 
     References
     ----------
@@ -116,7 +115,7 @@ class GaussianExpectationAdapter(BinaryClassifier):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, *, X_target: Any = None) -> Self:
-        """Fit to labelled source features, and adapt to `X_target` where there is one."""
+        """Fit to labelled source features, and adapt to `X_target` if given."""
         if self.start not in ("source", "random"):
             raise ValueError(f"`start` must be 'source' or 'random'; got {self.start!r}")
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
@@ -128,10 +127,10 @@ class GaussianExpectationAdapter(BinaryClassifier):
         return self if X_target is None else self.adapt(X_target)
 
     def adapt(self, X_target: Any) -> Self:
-        """Adapt to unlabelled target features; the source's are not needed again.
+        """Adapt to unlabelled target features; the source features are not needed again.
 
-        On one thread: for so few numbers more of them only wait for each other, and the result
-        would depend on how many there are.
+        This runs on one BLAS thread: with so few numbers, more threads would only wait for each
+        other, and the result would depend on their number.
         """
         check_is_fitted(self)
         X_target = validate_data(self, X_target, dtype=np.float64, reset=False)
@@ -175,22 +174,22 @@ class GaussianExpectationAdapter(BinaryClassifier):
         )
         if not self.agrees_:
             warnings.warn(
-                "the adaptation does not bring the target to the source (distance "
+                "the adaptation does not bring the target close to the source (distance "
                 f"{self.distance_before_:.3f} before, {self.distance_after_:.3f} after): the two "
-                "Gaussians of the target are hardly real and fake, or it needs no adaptation",
+                "Gaussians of the target are probably not real and fake, or it needs no adaptation",
                 AdaptationWarning,
                 stacklevel=3,
             )
         elif not self.target_scaler_.separated_:
             warnings.warn(
                 "the Gaussians of the target do not separate: too few pictures, or hardly any "
-                "that are real or hardly any that are fake",
+                "real or hardly any fake ones",
                 SeparationWarning,
                 stacklevel=3,
             )
 
     def to_source(self, X: Any) -> npt.NDArray[np.float64]:
-        """Target features as if they came from the source."""
+        """Map target features to the scale of the source."""
         check_is_fitted(self)
         return self.source_scaler_.inverse_transform(self.target_scaler_.transform(X))
 
@@ -207,10 +206,10 @@ class GaussianExpectationAdapter(BinaryClassifier):
 
 
 def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64]) -> bool:
-    """Adapt, and say whether to use the result; an error where neither way will do.
+    """Adapt, and return whether to use the result.
 
-    A target that is distributed like the source already needs no adaptation: a warning, and
-    False. One that the adaptation does not bring close is refused.
+    A target already distributed like the source needs no adaptation: warn and return False. Raise
+    an error for a target that the adaptation does not bring close to the source.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", (AdaptationWarning, SeparationWarning))
@@ -218,7 +217,7 @@ def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64
     before, after = adapter.distance_before_, adapter.distance_after_
     if before <= _NEAR:
         warnings.warn(
-            f"the features are distributed as at the training already (distance {before:.3f}; "
+            f"the features already have the distribution of the training (distance {before:.3f}; "
             f"{after:.3f} if adapted): the scores stay as they are",
             AdaptationWarning,
             stacklevel=3,
@@ -235,16 +234,16 @@ def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64
         return True
     raise AdaptationError(
         "the pictures do not allow an adaptation: their two Gaussians are not the real and the "
-        f"generated ones (distance to the training {before:.3f}, {after:.3f} if adapted); "
+        f"generated ones (distance from the training {before:.3f}, {after:.3f} if adapted); "
         "label some and train on them instead"
     )
 
 
 def energy_coefficient(X: Any, Y: Any) -> float:
-    """Distance of two sets of features, from 0 (the same distribution) to 1.
+    """Compute the distance between two sets of features, from 0 (the same distribution) to 1.
 
     The energy distance of Szekely and Rizzo (2013), divided by its largest value. Features are
-    in units of their standard deviation in `X`; of large sets a sample is taken.
+    in units of their standard deviation in `X`. Large sets are sampled.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the classifiers of two classes have in common."""
+"""The base class of the classifiers of two classes."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from sklearn.utils.multiclass import check_classification_targets
 
 
 class BinaryClassifier(ClassifierMixin, BaseEstimator):
-    """Base of a classifier of two classes whose boundary is the decision value 0."""
+    """Classifier of two classes whose boundary is the decision value 0."""
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Class of each picture, shape (n_pictures,)."""
-        called = (self.decision_function(X) > 0).astype(int)
-        return np.asarray(self.classes_[called])
+        """Predict the class of each picture, shape (n_pictures,)."""
+        indices = (self.decision_function(X) > 0).astype(int)
+        return np.asarray(self.classes_[indices])
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -23,7 +23,7 @@ class BinaryClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _fit_classes(self, y: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Learn the two classes, and return the number of the class of each picture, 0 or 1."""
+        """Set `classes_`, and return the index of each picture's class, 0 or 1."""
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:

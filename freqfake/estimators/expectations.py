@@ -26,16 +26,16 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
 
     .. math:: f \mapsto \frac{f - m_0}{m_1 - m_0}
 
-    with :math:`m_0` and :math:`m_1` the expectations on the real and on the fake side
-    (Algorithm 1 of [1]_), found without labels.
+    where :math:`m_0` and :math:`m_1` are the expectations of the real and the fake side, found
+    without labels (Algorithm 1 of [1]_).
 
     Parameters
     ----------
     expectations : {"joint", "per_feature", "moments"}
         Where the two expectations of a feature come from. ``"joint"``: one mixture of two
         Gaussians over all features, as in the published code. ``"per_feature"``: a mixture for
-        each feature on its own, the other reading of the paper. ``"moments"``: mean minus and
-        plus one standard deviation, without any mixture.
+        each feature, the other reading of the paper. ``"moments"``: mean minus and plus one
+        standard deviation, without a mixture.
     n_init, random_state
         See :class:`~freqfake.RealFakeMixture`.
 
@@ -44,7 +44,7 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
     real_expectation_, fake_expectation_ : ndarray of shape (n_features,)
         The :math:`m_0` and :math:`m_1`.
     mixtures_ : list of RealFakeMixture
-        One for "joint", one a feature for "per_feature", none for "moments".
+        One for "joint", one per feature for "per_feature", none for "moments".
     separated_ : bool
         Whether every mixture separates and no pair of expectations coincides.
     n_features_in_ : int
@@ -52,8 +52,8 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
     Warns
     -----
     SeparationWarning
-        A mixture does not separate, or two expectations coincide. Such a feature is centred
-        and not scaled.
+        A mixture does not separate, or the expectations of a feature coincide. Such a feature
+        is centred but not scaled.
 
     References
     ----------
@@ -77,8 +77,8 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
     ) -> Self:
         """Find the expectations of `X`, of shape (n_pictures, n_features).
 
-        `start`, a scaler fitted to other pictures with the same `expectations`, makes the
-        mixtures start from its own, see :meth:`RealFakeMixture.fit`.
+        The mixtures start from those of `start`, a scaler fitted to other pictures with the same
+        `expectations`, see :meth:`RealFakeMixture.fit`.
         """
         if self.expectations not in get_args(Expectations):
             raise ValueError(

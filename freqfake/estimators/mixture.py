@@ -20,10 +20,10 @@ _REG_COVAR = 1e-6  # added to the variances of the standardised features
 
 
 class RealFakeMixture(DensityMixin, BaseEstimator):
-    """Two full-covariance Gaussians by expectation maximisation, without labels.
+    """Two full-covariance Gaussians, fitted by expectation maximisation without labels.
 
-    The component with the smaller expectation is taken as the real one: the channels of a real
-    picture agree better (Sec. 3.3 of [1]_).
+    The component with the smaller expectation is taken as the real one, because the channels of
+    a real picture agree better (Sec. 3.3 of [1]_).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
     Attributes
     ----------
     weights_ : ndarray of shape (2,)
-        Shares of the real and the fake component, in this order everywhere.
+        Shares of the real and the fake component, always in this order.
     means_ : ndarray of shape (2, n_features)
         Their expectations.
     covariances_ : ndarray of shape (2, n_features, n_features)
@@ -49,15 +49,14 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
     Warns
     -----
     SeparationWarning
-        `fit` found no two groups; what it calls real and fake means nothing then.
+        `fit` did not find two groups; its labels real and fake are then meaningless.
 
     Notes
     -----
-    The expectations are compared by the average over the standardised features. The features
-    are standardised before the fit, so their units do not matter; all attributes are in the
-    units of `X`.
+    The features are standardised before the fit, so their units do not matter. The expectations
+    are compared by their average over these. All attributes are in the units of `X`.
 
-    A mixture that separates need not separate real from fake: any two kinds of pictures will do.
+    Groups that separate need not be real and fake: any two kinds of pictures can.
 
     References
     ----------
@@ -87,11 +86,10 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_pictures, n_features)
         y : None
-            Not used: there are no labels.
+            Ignored.
         start : RealFakeMixture, optional
-            A fitted mixture of other pictures to start from, shifted and scaled to `X`, in place
-            of `n_init` random starts. Component for component the result then corresponds to
-            the one it started from.
+            A fitted mixture of other pictures to start from, shifted and scaled to `X`, instead
+            of `n_init` random starts. The components then correspond to those of `start`.
         """
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         scaler = StandardScaler().fit(X)
@@ -105,7 +103,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
             **({} if start is None else start._standardised_start()),
         )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # told below, as no separation
+            warnings.simplefilter("ignore", ConvergenceWarning)  # shows below, as no separation
             mixture.fit(standard)
         swapped = start is None and mixture.means_[1].mean() < mixture.means_[0].mean()
         order = [1, 0] if swapped else [0, 1]
@@ -121,15 +119,15 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
             warnings.warn(
                 "the two Gaussians do not separate two groups of pictures "
                 f"(distance {self.separation_:.2f}, at least {MIN_SEPARATION:g} is needed, and "
-                "two must explain the features better than one): real and fake cannot be told "
-                "apart by this mixture",
+                "two must explain the features better than one): this mixture cannot distinguish "
+                "real from fake",
                 SeparationWarning,
                 stacklevel=2,
             )
         return self
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Log odds of the fake component against the real one, natural logarithm.
+        """Compute the natural log odds of the fake component against the real one.
 
         Returns
         -------
@@ -140,20 +138,20 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
         return np.asarray(fake - real)
 
     def predict(self, X: Any) -> npt.NDArray[np.int64]:
-        """1 for pictures of the fake component, 0 for those of the real one."""
+        """Return 1 for pictures of the fake component, 0 for those of the real one."""
         return (self.decision_function(X) > 0).astype(np.int64)
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
-        """Probabilities of the real and the fake component, shape (n_pictures, 2)."""
+        """Compute the probabilities of the real and the fake component, shape (n_pictures, 2)."""
         log_odds = self.decision_function(X)
         return np.stack([expit(-log_odds), expit(log_odds)], axis=1)
 
     def score_samples(self, X: Any) -> npt.NDArray[np.float64]:
-        """Log density of each picture under the mixture, shape (n_pictures,)."""
+        """Compute the log density of each picture under the mixture, shape (n_pictures,)."""
         return np.asarray(logsumexp(self._weighted_log_densities(X), axis=0))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Average log density of the pictures."""
+        """Average the log densities of the pictures."""
         return float(self.score_samples(X).mean())
 
     def _weighted_log_densities(self, X: Any) -> npt.NDArray[np.float64]:
@@ -169,7 +167,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
         )
 
     def _standardised_start(self) -> dict[str, npt.NDArray[np.float64]]:
-        """Start values for other pictures, as if these had this mixture's mean and variance."""
+        """Standardise the mixture's parameters, as start values for other standardised pictures."""
         center = self.weights_ @ self.means_
         offsets = self.means_ - center
         variances = np.diagonal(self.covariances_, axis1=1, axis2=2) + np.square(offsets)

@@ -10,20 +10,20 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .binary import BinaryClassifier
 
-_CLIP = 4  # standard deviations; one odd feature shall not outvote all others
+CLIP = 4  # standard deviations; limits the weight of one odd feature
 
 
 class StandardizedRidgeClassifier(BinaryClassifier):
-    """Standardised features and ridge regression on the labels.
+    """Ridge regression of the labels on standardised features.
 
-    scikit-learn's :class:`~sklearn.linear_model.Ridge` does the fitting; what it finds
-    is kept as plain arrays. With as many features as pictures this is Fisher's discriminant with
-    a shrunken covariance, the usual classifier of rich models in steganalysis.
+    The fit uses scikit-learn's :class:`~sklearn.linear_model.Ridge`; the result is kept as plain
+    arrays. With as many features as pictures this is Fisher's discriminant with a shrunken
+    covariance, the usual classifier of rich models in steganalysis.
 
     Parameters
     ----------
     alpha : float
-        Penalty of the squared coefficients.
+        Penalty on the squared coefficients.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class StandardizedRidgeClassifier(BinaryClassifier):
 
     Notes
     -----
-    Both classes weigh the same, whatever their numbers.
+    Both classes have the same weight, whatever their sizes.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class StandardizedRidgeClassifier(BinaryClassifier):
         self.alpha = alpha
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
+        """Fit to features `X` of shape (n_pictures, n_features) and labels `y` of two classes."""
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         is_second = self._fit_classes(y) == 1
         weights = _balanced(_check_sample_weight(sample_weight, X), is_second)
@@ -66,24 +66,24 @@ class StandardizedRidgeClassifier(BinaryClassifier):
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Decision values, shape (n_pictures,): near -1 and 1, positive for ``classes_[1]``."""
-        # Not a matrix product, whose sums differ with the number of pictures and of threads.
+        # Not a matrix product: its sums depend on the numbers of pictures and of threads.
         return np.asarray(self.contributions(X).sum(axis=1) + self.intercept_)
 
     def contributions(self, X: Any) -> npt.NDArray[np.float64]:
-        """Split the decision value into what each feature adds, shape (n_pictures, n_features).
+        """Split the decision value by feature, shape (n_pictures, n_features).
 
-        The sum over the features and ``intercept_`` are the decision value; a feature at the
-        training pictures' mean adds nothing.
+        The parts and ``intercept_`` add up to the decision value. The part of a feature at its
+        training mean is 0.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.ascontiguousarray(self._standardised(X) * self.coef_)
 
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.asarray(np.clip((X - self.mean_) / self.scale_, -_CLIP, _CLIP))
+        return np.asarray(np.clip((X - self.mean_) / self.scale_, -CLIP, CLIP))
 
 
 def _balanced(weights: npt.NDArray[Any], is_second: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Weights with which both classes weigh the same, together as much as before."""
+    """Scale the weights to the same sum for both classes; the total does not change."""
     shares = np.where(is_second, weights[is_second].sum(), weights[~is_second].sum())
     return np.asarray(weights / np.maximum(shares, np.finfo(float).tiny) * weights.sum() / 2)

@@ -13,24 +13,24 @@ from .binary import BinaryClassifier
 
 
 class RBFSVMClassifier(BinaryClassifier):
-    """Standardised features and a support vector machine with a Gaussian kernel.
+    """Support vector machine with a Gaussian kernel on standardised features.
 
-    scikit-learn's :class:`~sklearn.svm.SVC` does the fitting. What it finds is kept as plain
-    arrays, so that a model can be stored and loaded without any code in its file.
+    The fit uses scikit-learn's :class:`~sklearn.svm.SVC`. The result is kept as plain arrays, so
+    that a model can be stored and loaded without code in its file.
 
     Parameters
     ----------
     C : float
-        Penalty of a training picture on the wrong side.
+        Penalty for a training picture on the wrong side.
     gamma : float, optional
-        Of the kernel, ``exp(-gamma |x - x'|^2)`` between standardised features; 1 / n_features
-        by default.
+        In the kernel ``exp(-gamma |x - x'|^2)`` of standardised features; 1 / n_features by
+        default.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
     mean_, scale_ : ndarray of shape (n_features,)
-        Centre and width of the training features.
+        Mean and standard deviation of the training features.
     support_vectors_ : ndarray of shape (n_support, n_features)
         Standardised.
     dual_coef_ : ndarray of shape (n_support,)
@@ -39,7 +39,7 @@ class RBFSVMClassifier(BinaryClassifier):
 
     Notes
     -----
-    Both classes weigh the same, whatever their numbers.
+    Both classes have the same weight, whatever their sizes.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class RBFSVMClassifier(BinaryClassifier):
         self.gamma = gamma
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit to features `X` of shape (n_pictures, n_features) and two kinds of labels `y`."""
+        """Fit to features `X` of shape (n_pictures, n_features) and labels `y` of two classes."""
         X, y = validate_data(self, X, y, dtype=np.float64)
         labels = self._fit_classes(y)
         self.gamma_ = 1 / X.shape[1] if self.gamma is None else self.gamma
@@ -77,6 +77,6 @@ class RBFSVMClassifier(BinaryClassifier):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         squared = cdist((X - self.mean_) / self.scale_, self.support_vectors_, "sqeuclidean")
-        # Not a matrix product, whose sums differ with the number of pictures and of threads.
+        # Not a matrix product: its sums depend on the numbers of pictures and of threads.
         parts = np.exp(-self.gamma_ * squared) * self.dual_coef_
         return np.asarray(parts.sum(axis=1) + self.intercept_)

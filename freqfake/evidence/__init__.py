@@ -1,1 +1,1 @@
-"""From scores to evidence."""
+"""Evidence: from scores to likelihood ratios, and whether to trust them."""

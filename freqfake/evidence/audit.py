@@ -1,8 +1,7 @@
-"""Whether a data set can be learned without looking at a picture.
+"""Check whether the files alone separate real from generated pictures.
 
-Where real and generated pictures differ in format, size or quality, a classifier scores well
-without seeing a single trace of a generator. The audit tries, with nothing but the facts of the
-files.
+If the two sides differ in format, size or quality, a classifier can score well without any trace
+of a generator. The audit trains one on nothing but the facts of the files.
 """
 
 import hashlib
@@ -26,31 +25,31 @@ from ..pictures.facts import ImageFacts
 from ..pictures.finding import find_images
 from ..pictures.reading import read_image
 
-MAX_AUC = 0.7  # above it the format alone separates
+MAX_AUC = 0.7  # above it the files alone separate
 
 _N_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What the files alone tell about real and fake.
+    """How well the files alone separate real from fake.
 
     Attributes
     ----------
     n_real, n_fake : int
     auc : float
-        Area under the ROC curve of a random forest that sees all facts, cross-validated. 0.5 or
-        less: the files tell nothing.
+        Cross-validated area under the ROC curve of a random forest on all facts. 0.5 or less: the
+        facts do not help.
     auc_by_fact : dict of str to float
-        The same with one fact only, the strongest first.
+        The same for each fact by itself, the highest first.
     common : dict of str to str
-        For each fact, the commonest value among the real and among the fake files.
+        For each fact, the commonest value (or the median) of the real and of the fake files.
     n_sizes : int
         Number of different picture sizes.
     duplicates : list of tuple of str
-        Files with the very same pixels, one on each side, or both on one.
+        Pairs of files with identical pixels, on different sides or on the same one.
     errors : dict of str to str
-        Files that cannot be read, with the reason.
+        Unreadable files, with the reason.
     """
 
     n_real: int
@@ -69,7 +68,7 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """What follows, in words."""
+        """Result in words."""
         if self.passed:
             return f"the files alone do not separate real from fake (AUC up to {MAX_AUC})"
         return (
@@ -79,7 +78,7 @@ class Audit:
 
     @property
     def rows(self) -> list[tuple[str, float, str]]:
-        """Facts with their AUC and commonest values, the strongest first; at last all together."""
+        """Facts with AUC and commonest values, the highest AUC first; all together last."""
         facts = [(fact, auc, self.common[fact]) for fact, auc in self.auc_by_fact.items()]
         return [*facts, ("all together", self.auc, "")]
 
@@ -127,7 +126,7 @@ def audit_files(real: PathLike | Iterable[PathLike], fake: PathLike | Iterable[P
     Raises
     ------
     TrainingError
-        There are fewer than 10 readable pictures on a side.
+        A side has fewer than 10 readable pictures.
     """
     sides: tuple[list[ImageFacts], list[ImageFacts]] = ([], [])
     errors: dict[str, str] = {}
@@ -142,8 +141,9 @@ def audit_files(real: PathLike | Iterable[PathLike], fake: PathLike | Iterable[P
                 continue
             facts.append(fact)
             digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
-            if first.setdefault(digest, path) != path:
+            if digest in first:
                 duplicates.append((first[digest], path))
+            first.setdefault(digest, path)
     return audit_facts(*sides, duplicates=duplicates, errors=errors)
 
 
@@ -178,10 +178,10 @@ def audit_facts(
 
 
 def file_facts(fact: ImageFacts) -> dict[str, float | str]:
-    """Everything that a file tells without a look at its pixels, by name."""
+    """All that is known about a file without looking at its pixels, by name."""
     return {
         "format": fact.format,
-        "coding": fact.delivery,
+        "coding": fact.coding,
         "pixel layout": fact.mode,
         "width": fact.width,
         "height": fact.height,
@@ -191,7 +191,7 @@ def file_facts(fact: ImageFacts) -> dict[str, float | str]:
 
 
 def facts_classifier() -> RandomForestClassifier:
-    """Make the classifier that sees file facts only, words among them as numbers."""
+    """Make the classifier of file facts, in which text is encoded as numbers."""
     return RandomForestClassifier(50, min_samples_leaf=3, class_weight="balanced", random_state=0)
 
 

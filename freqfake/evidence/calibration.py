@@ -1,8 +1,7 @@
-"""From a score to a likelihood ratio, and to a threshold that holds what it promises.
+"""Calibrate scores to likelihood ratios, and find thresholds for a false-alarm rate.
 
-A score is not evidence until it is calibrated: how much more probable is it if the picture was
-generated than if it is real? Likelihood ratios are given as logarithms to base 10, positive for
-fake.
+A likelihood ratio says how much more probable a score is if the picture was generated than if it
+is real. Ratios are given as logarithms to base 10, positive for fake.
 """
 
 import math
@@ -17,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 from ..exceptions import OperatingPointError
 
-CONFIDENCE = 0.95  # of the upper bound of a false-alarm rate, one-sided
-# ENFSI guideline for evaluative reporting in forensic science (2015), from log10 LR on
+CONFIDENCE = 0.95  # of the one-sided upper bound of a false-alarm rate
+# ENFSI guideline for evaluative reporting in forensic science (2015): lowest log10 LR, words
 VERBAL_SCALE = (
     (6.0, "extremely strong support"),
     (4.0, "very strong support"),
@@ -38,7 +37,7 @@ class LikelihoodRatioCalibrator(BaseEstimator):
     Attributes
     ----------
     slope_ : float
-        log10 LR for each unit of the score, not negative. At the score 0 the LR is 1.
+        log10 LR per unit of the score, not negative. A score of 0 has an LR of 1.
     lower_bound_, upper_bound_ : float
         Empirical bounds of the log10 LR, see :func:`empirical_bounds`.
 
@@ -54,24 +53,24 @@ class LikelihoodRatioCalibrator(BaseEstimator):
     """
 
     def fit(self, scores: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Fit to scores of pictures that the classifier was not fitted to.
+        """Fit to scores of held-out pictures.
 
         Parameters
         ----------
         scores : array-like of shape (n_pictures,)
         y : array-like of shape (n_pictures,)
-            1 for fake, 0 for real. Their shares do not matter.
+            1 for fake, 0 for real, in any proportion.
         """
         scores, y = np.asarray(scores, float), np.asarray(y)
         regression = LogisticRegression(fit_intercept=False, class_weight="balanced")
         regression.fit(scores.reshape(-1, 1), y)
-        # A classifier that is worse than none has nothing to say; it is not to be turned round.
+        # Scores worse than chance are not inverted: they give no evidence.
         self.slope_ = float(max(regression.coef_[0, 0], 0) / _LN10)
         self.lower_bound_, self.upper_bound_ = empirical_bounds(self.slope_ * scores, y)
         return self
 
     def predict(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Bounded log10 likelihood ratios of scores."""
+        """Bounded log10 likelihood ratios from scores."""
         llrs = self.slope_ * np.asarray(scores, float)
         return np.asarray(np.clip(llrs, self.lower_bound_, self.upper_bound_))
 
@@ -79,9 +78,9 @@ class LikelihoodRatioCalibrator(BaseEstimator):
 def empirical_bounds(llrs: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
     r"""Empirical lower and upper bound of likelihood ratios (ELUB).
 
-    Beyond them a system is a guess: with one more misleading picture on either side, it would
-    be better to always say LR = 1. For a threshold :math:`t` the expected cost of the system,
-    :math:`P(LR \le t | fake) + t P(LR > t | real)`, is compared with that of saying 1,
+    Beyond them, one more misleading picture on either side would make it better to always answer
+    LR = 1. For a threshold :math:`t`, the expected cost of the system,
+    :math:`P(LR \le t | fake) + t P(LR > t | real)`, is compared with that of answering 1,
     :math:`\min(1, t)` (the normalised Bayes error rate of [1]_).
 
     Parameters
@@ -94,7 +93,7 @@ def empirical_bounds(llrs: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, floa
     Returns
     -------
     tuple of float
-        At most 0 and at least 0.
+        Lower bound, at most 0, and upper bound, at least 0.
 
     References
     ----------
@@ -122,14 +121,14 @@ def _supported(
     fake: npt.NDArray[np.float64],
     real: npt.NDArray[np.float64],
 ) -> float:
-    """Last threshold, starting from 0, up to which the system is worth its cost."""
+    """Last threshold, starting from 0, up to which the system costs no more than LR = 1."""
     missed = (np.searchsorted(fake, thresholds, side="right") + 1) / (len(fake) + 1)
     accused = (len(real) - np.searchsorted(real, thresholds, side="right") + 1) / (len(real) + 1)
     odds = 10**thresholds
-    too_dear = missed + odds * accused > np.minimum(1, odds)
-    if not too_dear.any():
+    too_costly = missed + odds * accused > np.minimum(1, odds)
+    if not too_costly.any():
         return float(thresholds[-1])
-    return float(thresholds[max(int(np.argmax(too_dear)) - 1, 0)])
+    return float(thresholds[max(int(np.argmax(too_costly)) - 1, 0)])
 
 
 def posterior(llr: npt.ArrayLike, prior: float = 0.5) -> npt.NDArray[np.float64]:
@@ -145,7 +144,7 @@ def posterior(llr: npt.ArrayLike, prior: float = 0.5) -> npt.NDArray[np.float64]
 
 
 def verbal_equivalent(llr: float) -> str:
-    """Say a log10 likelihood ratio in the words of the ENFSI guideline (2015).
+    """Describe a log10 likelihood ratio in the words of the ENFSI guideline (2015).
 
     Examples
     --------
@@ -162,7 +161,7 @@ def verbal_equivalent(llr: float) -> str:
 
 
 def shown_llr(llr: float) -> float:
-    """Round a log10 likelihood ratio to one decimal, but never to another step of the scale.
+    """Round a log10 likelihood ratio to one decimal, within its step of the verbal scale.
 
     Examples
     --------
@@ -177,13 +176,12 @@ def shown_llr(llr: float) -> float:
 
 
 def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
-    """Smallest threshold whose false-alarm rate surely stays under a limit.
+    """Smallest threshold that keeps the false-alarm rate within a limit, with 95 % confidence.
 
     Parameters
     ----------
     real_scores : array-like of shape (n_real,)
-        Scores of real pictures that the classifier was not fitted to, one for each independent
-        picture.
+        Scores of held-out real pictures, one for each independent picture.
     max_fpr : float
         Largest rate of real pictures called fake, in (0, 1).
 
@@ -196,7 +194,7 @@ def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
     Raises
     ------
     OperatingPointError
-        There are too few real pictures to support such a rate.
+        There are too few real pictures to support `max_fpr`.
 
     Examples
     --------
@@ -210,7 +208,7 @@ def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
     ordered = np.sort(np.asarray(real_scores, float))[::-1]
     n_real = len(ordered)
     # Clopper-Pearson: the bound of k alarms among n is a quantile of the beta distribution. More
-    # alarms than the rate itself allows need not be tried.
+    # alarms than the rate itself allows are not tried.
     n_alarms = np.arange(min(int(max_fpr * n_real) + 1, n_real))
     bounds = beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms)
     n_allowed = int(np.searchsorted(bounds, max_fpr, side="right"))

@@ -1,4 +1,4 @@
-"""How far the features of a picture lie from those of the training pictures."""
+"""Distance of the features of a picture from those of the training pictures."""
 
 from typing import Any, Self
 
@@ -8,24 +8,24 @@ from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator
 from sklearn.decomposition import PCA
 
-_USUAL_SHARE = 0.975  # of the training pictures, whose distance sets the limit
+_USUAL_SHARE = 0.975  # of the training pictures lie within the limit
 _RIDGE = 1e-6  # share of the variance added to the diagonal, against singular covariances
-_SAMPLE = 500  # training pictures of a class whose distances are looked at
+_SAMPLE = 500  # training pictures (NeighbourDistance: of each class) that set the limit
 _N_COMPONENTS = 20
-_CLIP = 8  # standard deviations
-_N_REFERENCES = 1500  # training pictures of a class that are kept
-_N_NEIGHBOURS = 5
+CLIP = 8  # standard deviations
+_N_REFERENCES = 1500  # training pictures kept of each class
+N_NEIGHBOURS = 5
 
 
 class ClassDistance(BaseEstimator):
-    """Mahalanobis distance to the nearer of the two classes, for few features.
+    """Mahalanobis distance from the nearer class, for few features.
 
     Attributes
     ----------
     means_, precisions_ : ndarray of shape (2, n_features) and (2, n_features, n_features)
         Mean and inverse covariance of the real and of the fake pictures.
     limit_ : float
-        97.5 % of the training pictures lie closer to the others.
+        Distance from the other training pictures within which 97.5 % of them lie.
     """
 
     def fit(
@@ -49,7 +49,7 @@ class ClassDistance(BaseEstimator):
         return self
 
     def distance(self, features: npt.NDArray[Any]) -> float:
-        """Distance of one picture."""
+        """Distance of one picture from the nearer class."""
         return _mahalanobis(features, self.means_, self.precisions_)
 
     def farthest_feature(self, features: npt.NDArray[Any]) -> int:
@@ -59,23 +59,23 @@ class ClassDistance(BaseEstimator):
 
 
 class NeighbourDistance(BaseEstimator):
-    """Distance to the nearest training pictures, for many features.
+    """Distance from the nearest training pictures, for many features.
 
-    In the twenty strongest principal components of the real pictures, whitened: what varies most
-    there is the delivery.
+    It is measured in the first twenty principal components of the real pictures, whitened, which
+    vary most with the delivery.
 
     Attributes
     ----------
     center_, scale_ : ndarray of shape (n_features,)
-        Of the real pictures.
+        Mean and standard deviation of the real pictures.
     projection_ : ndarray of shape (n_features, 20)
         From standardised features, which are clipped at 8 standard deviations.
     references_ : list of two ndarrays of shape (n_references, 20)
         Real and fake training pictures, at most 1500 each.
     usual_ : ndarray of shape (2,)
-        Distance to the fifth neighbour within which 97.5 % of a class lie.
+        Distance from the fifth neighbour within which 97.5 % of a class lie.
     limit_ : float
-        1: distances are in units of the usual ones.
+        1: distances are in units of `usual_`.
     """
 
     def fit(
@@ -87,7 +87,7 @@ class NeighbourDistance(BaseEstimator):
     ) -> Self:
         """Learn from features `X`, labels `y`, and `groups` that belong together.
 
-        The references are drawn with the `weights`, so that sources of few pictures are there.
+        The `weights` set the chances of becoming a reference, so that small sources are included.
         """
         rng = np.random.default_rng(0)
         real = X[y == 0]
@@ -112,14 +112,14 @@ class NeighbourDistance(BaseEstimator):
         return self
 
     def distance(self, features: npt.NDArray[Any]) -> float:
-        """Distance of one picture to the nearer of the two classes."""
-        # Not a matrix product, whose sums differ with the number of threads.
+        """Distance of one picture from the nearer class."""
+        # A matrix product would depend on the number of threads.
         projected = (self._standardised(features)[:, np.newaxis] * self.projection_).sum(axis=0)
         distances = [_nth_smallest(cdist([projected], kept))[0] for kept in self.references_]
         return float(np.min(distances / self.usual_))
 
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.asarray(np.clip((X - self.center_) / self.scale_, -_CLIP, _CLIP))
+        return np.asarray(np.clip((X - self.center_) / self.scale_, -CLIP, CLIP))
 
 
 def _class_moments(
@@ -145,5 +145,5 @@ def _mahalanobis(
 
 
 def _nth_smallest(distances: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    nth = min(_N_NEIGHBOURS, distances.shape[1]) - 1
+    nth = min(N_NEIGHBOURS, distances.shape[1]) - 1
     return np.asarray(np.partition(distances, nth, axis=1)[:, nth])

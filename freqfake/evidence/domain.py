@@ -1,4 +1,4 @@
-"""What a model has seen, and so what it can speak about."""
+"""Which pictures a model can judge, from the pictures that it was trained on."""
 
 import copy
 import math
@@ -15,9 +15,9 @@ from .distance import ClassDistance, NeighbourDistance
 
 SUBSAMPLED = frozenset({"JPEG 4:2:0", "JPEG 4:2:2"})
 
-_SIZE_SLACK = 1.25  # how much smaller or larger than the training pictures still counts
-_EQUAL = 1e-4  # asynchrony features below which the channels differ by rounding only
-_COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
+_SIZE_SLACK = 1.25  # factor by which pictures may be smaller or larger than the training pictures
+EQUAL_CHANNELS = 1e-4  # asynchrony features below this differ from 0 by rounding only
+COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
 _MODE_WORDS = {
     "1": "black and white",
     "L": "greyscale",
@@ -28,16 +28,16 @@ _MODE_WORDS = {
 
 
 class TrainingDomain(BaseEstimator):
-    """The pictures that a model was trained on: delivery, size, features.
+    """The pictures that a model was trained on: coding, size, features.
 
     Attributes
     ----------
-    deliveries_ : tuple of str
-        How they were coded, see :class:`freqfake.pictures.facts.ImageFacts`.
+    codings_ : tuple of str
+        Their codings, see :class:`freqfake.pictures.facts.ImageFacts`.
     min_side_, max_side_ : int
         Shortest and longest side of any of them, in pixels.
     range_ : ClassDistance or NeighbourDistance
-        Where their features lie; the first for the six features.
+        Range of their features; the first for the six features.
     """
 
     def fit(
@@ -60,7 +60,7 @@ class TrainingDomain(BaseEstimator):
             Equal for copies of the same picture.
         weights : ndarray of shape (n_pictures,), optional
         """
-        self.deliveries_ = tuple(sorted({fact.delivery for fact in facts}))
+        self.codings_ = tuple(sorted({fact.coding for fact in facts}))
         self.min_side_, self.max_side_ = _side_range(facts)
         kind = ClassDistance if X.shape[1] == len(FEATURE_NAMES) else NeighbourDistance
         self.range_ = kind().fit(
@@ -72,57 +72,57 @@ class TrainingDomain(BaseEstimator):
         return self
 
     def moved_to(self, facts: Sequence[ImageFacts], *, keep_sizes: bool) -> Self:
-        """Make a copy for unlabelled pictures of other sizes and deliveries.
+        """Make a copy for unlabelled pictures of other sizes and codings.
 
-        A model of the six features does not take in JPEGs with chroma subsampling: without
-        labels nobody knows whether anything is left there to tell real from fake.
+        For a model of the six features, JPEGs with chroma subsampling stay outside: without
+        labels it cannot be measured whether they still separate real from fake.
 
         Parameters
         ----------
         facts : sequence of ImageFacts
-            Of the unlabelled pictures.
+            Facts of the unlabelled pictures.
         keep_sizes : bool
-            Whether the model still speaks about pictures of the sizes it spoke about before.
+            Whether sizes that were in the domain stay in it.
         """
         moved = copy.copy(self)
-        deliveries = {fact.delivery for fact in facts}
+        codings = {fact.coding for fact in facts}
         if isinstance(self.range_, ClassDistance):
-            deliveries -= SUBSAMPLED
-        moved.deliveries_ = tuple(sorted({*self.deliveries_, *deliveries}))
+            codings -= SUBSAMPLED
+        moved.codings_ = tuple(sorted({*self.codings_, *codings}))
         low, high = _side_range(facts)
         moved.min_side_ = min(low, self.min_side_) if keep_sizes else low
         moved.max_side_ = max(high, self.max_side_) if keep_sizes else high
         return moved
 
     def side_limits(self) -> tuple[int, int]:
-        """Shortest and longest side that the model speaks about, in pixels."""
+        """Shortest and longest side in the domain, in pixels."""
         return math.ceil(self.min_side_ / _SIZE_SLACK), math.floor(self.max_side_ * _SIZE_SLACK)
 
     def objections(self, features: npt.NDArray[Any], facts: ImageFacts) -> list[str]:
-        """Why the model cannot speak about a picture; empty if it can.
+        """List why a picture is outside the domain; empty if it is inside.
 
         Parameters
         ----------
         features : ndarray of shape (n_features,)
-            As the classifier gets them, after adaptation.
+            As given to the classifier, after adaptation.
         facts : ImageFacts
         """
         reasons = [
             _about_pixels(facts, features),
-            self._about_delivery(facts, len(features)),
+            self._about_coding(facts, len(features)),
             self._about_size(facts),
         ]
         if not any(reasons):
             reasons.append(self._about_features(features))
         return [reason for reason in reasons if reason]
 
-    def _about_delivery(self, facts: ImageFacts, n_features: int) -> str:
-        if facts.delivery == "pixels" or facts.delivery in self.deliveries_:
+    def _about_coding(self, facts: ImageFacts, n_features: int) -> str:
+        if facts.coding == "pixels" or facts.coding in self.codings_:
             return ""
-        if facts.delivery in SUBSAMPLED and n_features == len(FEATURE_NAMES):
-            return f"{facts.delivery}: chroma subsampling removes what the six features read"
-        known = ", ".join(delivery for delivery in self.deliveries_ if delivery != "pixels")
-        return f"{facts.delivery}: the model was trained on {known} only"
+        if facts.coding in SUBSAMPLED and n_features == len(FEATURE_NAMES):
+            return f"{facts.coding}: chroma subsampling removes what the six features read"
+        known = ", ".join(coding for coding in self.codings_ if coding != "pixels")
+        return f"{facts.coding}: the model was trained on {known} only"
 
     def _about_size(self, facts: ImageFacts) -> str:
         low, high = self.side_limits()
@@ -152,10 +152,10 @@ class TrainingDomain(BaseEstimator):
 
 
 def _about_pixels(facts: ImageFacts, features: npt.NDArray[Any]) -> str:
-    if facts.mode not in _COLOUR_MODES:
+    if facts.mode not in COLOUR_MODES:
         words = _MODE_WORDS.get(facts.mode, f"{facts.mode} pixels")
         return f"{words}: not the colours that the model knows"
-    if len(features) == len(FEATURE_NAMES) and np.abs(features).max() < _EQUAL:
+    if len(features) == len(FEATURE_NAMES) and np.abs(features).max() < EQUAL_CHANNELS:
         return "equal colour channels: there is nothing to compare"
     if facts.animated:
         return "several frames: only the first was read"

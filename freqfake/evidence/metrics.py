@@ -1,4 +1,4 @@
-"""Figures of merit of scores against the truth."""
+"""Figures of merit of scores, given the true labels."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from sklearn.metrics import (
 
 
 def equal_error_rate(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Error rate at the threshold where real and fake pictures are mistaken equally often.
+    """Error rate at the threshold where real and fake pictures are misclassified equally often.
 
     Parameters
     ----------
@@ -27,8 +27,7 @@ def equal_error_rate(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     Returns
     -------
     float
-        0 to 1; between two thresholds, where the straight line between their points on the ROC
-        curve has equal rates.
+        0 to 1; interpolated linearly between two points of the ROC curve.
 
     Examples
     --------
@@ -41,12 +40,12 @@ def equal_error_rate(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
 
 def cllr(y: npt.ArrayLike, llrs: npt.ArrayLike) -> float:
-    """Cost of log likelihood ratios, in bits: 0 is perfect, 1 as good as saying nothing.
+    """Cost of likelihood ratios in bits: 0 is perfect, 1 that of always answering LR = 1.
 
     Parameters
     ----------
     y : array-like of shape (n_pictures,)
-        1 for fake, 0 for real; both sides weigh the same, whatever their numbers.
+        1 for fake, 0 for real; both sides have the same weight, whatever their numbers.
     llrs : array-like of shape (n_pictures,)
         Likelihood ratios as logarithms to base 10, positive for fake; infinite ones are allowed.
 
@@ -72,10 +71,10 @@ def cllr(y: npt.ArrayLike, llrs: npt.ArrayLike) -> float:
 
 
 def pav_llrs(y: npt.ArrayLike, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Calibrate scores in hindsight: the best log10 likelihood ratios in the order of the scores.
+    """Compute the best log10 likelihood ratios that keep the order of the scores.
 
-    By pooling adjacent violators (isotonic regression) on the pictures themselves; infinite at
-    the ends where all pictures are of one kind.
+    Pools adjacent violators (isotonic regression) on the pictures themselves; infinite at the
+    ends if all pictures there have one label.
     """
     y, scores = np.asarray(y), np.asarray(scores, float)
     share = IsotonicRegression().fit_transform(scores, y)
@@ -85,7 +84,7 @@ def pav_llrs(y: npt.ArrayLike, scores: npt.ArrayLike) -> npt.NDArray[np.float64]
 
 
 def cllr_min(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Part of :func:`cllr` that no calibration can take away: how well the scores separate.
+    """Part of :func:`cllr` that no calibration can remove: how well the scores separate.
 
     Examples
     --------
@@ -97,7 +96,7 @@ def cllr_min(y: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
 
 def detection_metrics(y: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, float]:
-    """Figures of merit, fake being the positive class and 0 the threshold of the scores.
+    """Figures of merit with fake as the positive class and 0 as the threshold of the scores.
 
     Parameters
     ----------
@@ -109,8 +108,8 @@ def detection_metrics(y: npt.ArrayLike, scores: npt.ArrayLike) -> dict[str, floa
     dict
         ``n_real``, ``n_fake``, ``accuracy``, ``balanced_accuracy``, ``precision``, ``recall``,
         ``f1``, ``auc`` (area under the ROC curve) and ``eer`` (equal error rate). Le & Woo 2021
-        count real as the positive class in most of their tables: precision, recall and F1 are
-        not to be compared without turning them round.
+        use real as the positive class in most of their tables: do not compare precision, recall
+        and F1 with theirs directly.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Detectors as ONNX files, for pipelines in other languages. They need the extra ``onnx``.
 
-From decoded pixels to score, likelihood ratio and distance, all in the file: what reads it needs
-onnxruntime, and nothing of this package. See :doc:`/onnx`.
+The file holds everything from decoded pixels to score, likelihood ratio and distance. To use it
+takes onnxruntime, but not this package. See :doc:`/onnx`.
 """
 
 import lazy_loader

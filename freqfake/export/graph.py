@@ -1,26 +1,26 @@
-"""An ONNX graph in the notation of NumPy: what is reckoned with a tensor becomes nodes."""
+"""An ONNX graph in NumPy notation: each operation on a tensor adds nodes."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-OPSET = 20  # the first whose DFT takes any axis; onnxruntime runs it from 1.17 on
-IR_VERSION = 9  # of the ONNX release that brought this opset
-DOUBLE, INT64 = 11, 7  # ONNX's numbers of the data types
+OPSET = 20  # the first whose DFT takes any axis; needs onnxruntime 1.17 or later
+IR_VERSION = 9  # of the ONNX release that introduced this opset
+DOUBLE, INT64 = 11, 7  # ONNX's codes of the data types
 
-_END = int(np.iinfo(np.int64).max)  # of an axis, however long it is
+_END = int(np.iinfo(np.int64).max)  # of an axis of any length
 
 
 class Graph:
-    """Nodes and constants, in the order in which they were asked for.
+    """Nodes and constants, in the order in which they were added.
 
     Attributes
     ----------
     nodes : list of (str, list of str, list of str, dict)
         Operator, names of its inputs and of its outputs, and its attributes.
     constants : dict
-        Name and array, by their content: equal ones are kept once.
+        Name and array by content: equal arrays are stored once.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Graph:
         self.constants: dict[tuple[Any, ...], tuple[str, npt.NDArray[Any]]] = {}
 
     def op(self, kind: str, *inputs: Any, n_outputs: int = 1, **attributes: Any) -> "Tensor":
-        """Add a node, and give its first output. An input that is None is left out."""
+        """Add a node and return its first output. Inputs that are None are left out."""
         names = ["" if value is None else self._name(value) for value in inputs]
         name = f"{kind.lower()}_{len(self.nodes)}"
         outputs = [name, *(f"{name}_{number}" for number in range(1, n_outputs))]
@@ -36,7 +36,7 @@ class Graph:
         return Tensor(self, name)
 
     def vector(self, numbers: "list[Tensor | int]") -> "Tensor | list[int]":
-        """Join whole numbers; to a constant where all of them are known."""
+        """Join whole numbers, into a constant if all of them are known."""
         known = [number for number in numbers if isinstance(number, int)]
         if len(known) == len(numbers):
             return known
@@ -53,7 +53,7 @@ class Graph:
 
 
 class Tensor:
-    """A tensor of a graph. Whole numbers that it meets become int64, all others double."""
+    """A tensor of a graph. Whole numbers combined with it become int64, all others double."""
 
     def __init__(self, graph: Graph, name: str) -> None:
         self.graph = graph
@@ -79,7 +79,7 @@ class Tensor:
         return self.op("Div", other)
 
     def __floordiv__(self, other: int) -> "Tensor":
-        return self.op("Div", other)  # of whole numbers, none of them negative
+        return self.op("Div", other)  # for whole numbers that are not negative
 
     def __matmul__(self, other: Any) -> "Tensor":
         return self.op("MatMul", other)
@@ -91,11 +91,11 @@ class Tensor:
         return self.op("Slice", starts, ends, [axis for axis, _ in cuts])
 
     def take(self, positions: Any, axis: int = 0) -> "Tensor":
-        """Pick positions along an axis, which a single one removes."""
+        """Pick positions along an axis; a single position removes the axis."""
         return self.op("Gather", positions, axis=axis)
 
     def reshape(self, *shape: "Tensor | int") -> "Tensor":
-        """Give it another shape; -1 stands for what is left."""
+        """Change the shape; -1 stands for what is left."""
         return self.op("Reshape", self.graph.vector([*shape]))
 
     def transpose(self, *axes: int) -> "Tensor":
@@ -120,7 +120,7 @@ class Tensor:
 
 
 def join(tensors: list[Tensor], axis: int) -> Tensor:
-    """Put tensors side by side along an axis."""
+    """Join tensors along an axis."""
     return tensors[0].op("Concat", *tensors[1:], axis=axis)
 
 

@@ -1,4 +1,4 @@
-"""The whole ONNX file: the graph, and what a verdict needs beside it."""
+"""The whole ONNX file: the graph, and what else a verdict needs."""
 
 import json
 from contextlib import suppress
@@ -11,7 +11,7 @@ from .._optional import extra
 from .._version import __version__
 from ..detector.detector import Detector
 from ..detector.model import MIN_LLR
-from ..evidence.domain import _COLOUR_MODES, _EQUAL
+from ..evidence.domain import COLOUR_MODES, EQUAL_CHANNELS
 from ..exceptions import OperatingPointError
 from ..features.rich import MIN_SIDE
 from .graph import IR_VERSION, OPSET, Graph, Tensor, side
@@ -19,10 +19,10 @@ from .rich import rich_features
 from .spectra import asynchrony_features
 from .verdict import distance_of, llr_of, score_of
 
-FORMAT_VERSION = 1  # of what is told beside the graph
+FORMAT_VERSION = 1  # of what is stored besides the graph
 
-_RATES = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of false alarms, that are usually asked for
-_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # freqfake.batch.copies.reencoded
+_RATES = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of false alarms, the usual ones
+_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # as in freqfake.batch.copies.reencoded
 
 
 def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        What a verdict needs beside the outputs, see :doc:`/onnx`. The file has it too, as the JSON
-        of its metadata property ``freqfake``.
+        What a verdict needs besides the outputs, see :doc:`/onnx`; also in the file, as JSON in
+        the metadata property ``freqfake``.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
 
 
 def about_detector(detector: Detector) -> dict[str, Any]:
-    """Gather what a verdict needs beside the outputs, in plain values."""
+    """Gather what a verdict needs besides the outputs, as plain values."""
     rich = detector.features == "rich"
     thresholds = {}
     for rate in _RATES:
@@ -76,11 +76,11 @@ def about_detector(detector: Detector) -> dict[str, Any]:
         "info": detector.info,
         "features": detector.features,
         "spectrum": None if rich else detector.spectrum,
-        "modes": sorted(_COLOUR_MODES),
-        "deliveries": list(detector.domain.deliveries_),
+        "modes": sorted(COLOUR_MODES),
+        "codings": list(detector.domain.codings_),
         "sides": list(detector.domain.side_limits()),
         "max_distance": detector.domain.range_.limit_,
-        "equal_channels": None if rich else _EQUAL,
+        "equal_channels": None if rich else EQUAL_CHANNELS,
         "min_llr": MIN_LLR,
         "llr_bounds": [detector.calibrator.lower_bound_, detector.calibrator.upper_bound_],
         "threshold": None if detector.max_fpr is None else detector.threshold(),
@@ -103,7 +103,7 @@ def _outputs(detector: Detector, image: Tensor) -> dict[str, Tensor]:
 
 
 def _file(graph: Graph, outputs: dict[str, Tensor], about: str) -> bytes:
-    """Bytes of the ONNX file, in which ONNX's own checker has found nothing wrong."""
+    """Return the bytes of the ONNX file, which has passed ONNX's own checker."""
     with extra("onnx", "onnx"):
         import onnx
     helper, kinds = onnx.helper, onnx.TensorProto
@@ -117,9 +117,13 @@ def _file(graph: Graph, outputs: dict[str, Tensor], about: str) -> bytes:
         [helper.make_tensor_value_info(n, kinds.DOUBLE, shape) for n, shape in shapes.items()],
         [onnx.numpy_helper.from_array(array, name) for name, array in graph.constants.values()],
     )
-    options = {"ir_version": IR_VERSION, "opset_imports": [helper.make_opsetid("", OPSET)]}
-    made = {"producer_name": "freqfake", "producer_version": __version__}
-    model = helper.make_model(described, **options, **made)
+    model = helper.make_model(
+        described,
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="freqfake",
+        producer_version=__version__,
+    )
     helper.set_model_props(model, {"freqfake": about})
     onnx.checker.check_model(model, full_check=True)
     return bytes(model.SerializeToString(deterministic=True))

@@ -3,22 +3,22 @@
 import numpy as np
 import scipy.fft
 
-from ..features.rich import _GRID, _LEVELS, _STEPS, _YCBCR, MIN_SIDE, N_RINGS, _fold_triples
+from ..features.rich import GRID, LEVELS, MIN_SIDE, N_RINGS, STEPS, YCBCR, fold_triples
 from ..features.rings import MAX_SIDE
 from .graph import Tensor, join, side
 from .spectra import ring_parts
 
-_N_CODES = _LEVELS**3  # triples of residuals
+_N_CODES = LEVELS**3  # triples of residuals
 
 
 def rich_features(image: Tensor) -> Tensor:
     """Compute the rich features of pixels of shape (n_rows, n_cols, 3), 0 to 255.
 
-    A picture that is too small is enlarged with black; its features mean nothing.
+    A picture that is too small is padded with black; its features are meaningless.
     """
     colours = _middle(image).transpose(2, 0, 1)
     height, width = side(colours, 1), side(colours, 2)
-    planes = (colours * _YCBCR[:, :, np.newaxis, np.newaxis]).sum(1)
+    planes = (colours * YCBCR[:, :, np.newaxis, np.newaxis]).sum(1)
     parts = ring_parts(colours, height, width, N_RINGS)
     parts += [_plane_cooccurrences(_rounded(planes)), _colour_cooccurrences(_rounded(colours))]
     return join([*parts, _block_transforms(planes, height, width)], axis=0)
@@ -33,7 +33,7 @@ def _middle(image: Tensor) -> Tensor:
 
 
 def _rounded(planes: Tensor) -> Tensor:
-    return ((planes * _GRID).op("Round") / _GRID).op("Round")
+    return ((planes * GRID).op("Round") / GRID).op("Round")
 
 
 # --- co-occurrences of residuals ------------------------------------------------------------------
@@ -64,7 +64,7 @@ def _from_to(planes: Tensor, axis: int, start: int, stop: int | None) -> Tensor:
 def _quantised(residual: Tensor, step: int) -> Tensor:
     if step > 1:
         residual = ((residual * 2.0 + float(step)) / (2.0 * step)).op("Floor")
-    return residual.op("Clip", float(-_STEPS), float(_STEPS)) + float(_STEPS)
+    return residual.op("Clip", float(-STEPS), float(STEPS)) + float(STEPS)
 
 
 def _plane_cooccurrences(planes: Tensor) -> Tensor:
@@ -80,8 +80,8 @@ def _plane_cooccurrences(planes: Tensor) -> Tensor:
         groups += [[(h, 2), (v, 1)], [(h, 1), (v, 2)]]  # along and across
     groups.append([("d3h", 2), ("d3v", 1)])
     groups += [[(name, 2), (name, 1)] for name in ("mixed", "kernel")]
-    fold = np.eye(_fold_triples().max() + 1)[_fold_triples()]
-    offsets = np.arange(3.0).reshape(3, 1, 1) * _N_CODES  # each plane has a histogram of its own
+    fold = np.eye(fold_triples().max() + 1)[fold_triples()]
+    offsets = np.arange(3.0).reshape(3, 1, 1) * _N_CODES  # each plane has its own histogram
     shares = [
         _shares(_counted([triples[key] + offsets for key in group], 3).reshape(3, -1) @ fold)
         for group in groups
@@ -103,11 +103,11 @@ def _colour_cooccurrences(colours: Tensor) -> Tensor:
 
 def _joined(codes: list[Tensor]) -> Tensor:
     first, second, third = codes
-    return (first * float(_LEVELS) + second) * float(_LEVELS) + third
+    return (first * float(LEVELS) + second) * float(LEVELS) + third
 
 
 def _counted(codes: list[Tensor], n_histograms: int) -> Tensor:
-    """How often each code occurs."""
+    """Count each code."""
     found = join([code.reshape(-1) for code in codes], axis=0).whole()
     ones = found.graph.op("Expand", 1.0, found.op("Shape"))
     bins = np.zeros(n_histograms * _N_CODES)
@@ -122,7 +122,7 @@ def _shares(counts: Tensor) -> Tensor:
 
 
 def _block_transforms(planes: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """Statistics of each of the 64 coefficients of the blocks that JPEG would cut."""
+    """Compute statistics of each of the 64 coefficients of the blocks that JPEG would use."""
     rows, columns = height // 8, width // 8
     whole = planes[:, : rows * 8, : columns * 8].reshape(3, rows, 8, columns, 8)
     transform = np.asarray(scipy.fft.dct(np.eye(8), norm="ortho"))  # of a row of a block
@@ -134,6 +134,6 @@ def _block_transforms(planes: Tensor, height: Tensor, width: Tensor) -> Tensor:
     parts = [
         (mean + 1e-2).op("Log"),
         mean / (deviation + 1e-3),
-        magnitudes.op("Less", 0.5 - 0.55 / _GRID).double().mean(1),
+        magnitudes.op("Less", 0.5 - 0.55 / GRID).double().mean(1),
     ]
     return join(parts, axis=1).reshape(-1)

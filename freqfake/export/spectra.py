@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from ..features.asynchrony import _CONSTANT
-from ..features.rings import _PAIRS
-from ..features.spectrum import _MIN_RANGE, LOG_OFFSET, PERCENTILES, Spectrum
+from ..features.asynchrony import CONSTANT
+from ..features.spectrum import LOG_OFFSET, MIN_RANGE, PAIRS, PERCENTILES, Spectrum
 from .graph import DOUBLE, Tensor, join, side
 
-_FIRST, _SECOND = (list(side) for side in zip(*_PAIRS, strict=True))
+_FIRST, _SECOND = (list(side) for side in zip(*PAIRS, strict=True))
 _LOW, _HIGH = PERCENTILES
 
 
@@ -23,9 +22,9 @@ def asynchrony_features(image: Tensor, spectrum: Spectrum) -> Tensor:
 
 
 def _magnitudes(planes: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """Moduli over the full plane, each channel in a row, in no particular order."""
+    """Compute moduli over the full plane, one row per channel, in no particular order."""
     means = planes.mean(1, 2, keepdims=True)
-    real, imaginary = _rfft2(planes - means)  # what is left is rounded less
+    real, imaginary = _rfft2(planes - means)  # without the mean, less is rounded
     half = (real * real + imaginary * imaginary).op("Sqrt")
     others = planes.graph.vector([0, 0, 0, 0, height - 1, width // 2])
     half += (means * (height * width).double()).op("Pad", others)  # at the zero frequency
@@ -33,7 +32,7 @@ def _magnitudes(planes: Tensor, height: Tensor, width: Tensor) -> Tensor:
 
 
 def _rfft2(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of the half planes, of shape (3, n_rows, n_cols // 2 + 1)."""
+    """Return real and imaginary parts of the half planes, shape (3, n_rows, n_cols // 2 + 1)."""
     rows = planes.op("Unsqueeze", [3]).op("DFT", None, 2, onesided=1)
     transform = rows.op("DFT", None, 1)
     return transform.take(0, axis=3), transform.take(1, axis=3)
@@ -42,16 +41,16 @@ def _rfft2(planes: Tensor) -> tuple[Tensor, Tensor]:
 def _normalised_logs(magnitudes: Tensor) -> Tensor:
     logs = (magnitudes + LOG_OFFSET).op("Log")
     low = _percentile(logs, _LOW)
-    # The mirror image's: so the few largest need not be found among all, sorted.
+    # Of the negated values, so that TopK finds the few largest instead of nearly all.
     high = 0.0 - _percentile(0.0 - logs, 100 - _HIGH)
-    scale = (high - low).op("Max", _MIN_RANGE)
+    scale = (high - low).op("Max", MIN_RANGE)
     scaled = ((logs - low) / scale).op("Clip", 0.0, 1.0)
-    peaks = logs.op("Greater", low + _MIN_RANGE).double()
-    return (high - low).op("Less", _MIN_RANGE).op("Where", peaks, scaled)
+    peaks = logs.op("Greater", low + MIN_RANGE).double()
+    return (high - low).op("Less", MIN_RANGE).op("Where", peaks, scaled)
 
 
 def _percentile(values: Tensor, percentile: float) -> Tensor:
-    """Of each row, linearly between its neighbours, shape (3, 1)."""
+    """Return a percentile of each row, interpolated linearly, shape (3, 1)."""
     last = values.op("Shape", start=1) - 1
     position = last.double() * percentile / 100.0
     rank = position.whole()
@@ -62,11 +61,11 @@ def _percentile(values: Tensor, percentile: float) -> Tensor:
 
 
 def _correlations(spectra: Tensor, distances: Tensor) -> Tensor:
-    """Of the pairs; 0 with a plane that is the same everywhere, 1 between equal ones."""
+    """Correlate the pairs of planes; 0 with a constant plane, 1 between equal planes."""
     centred = spectra - spectra.mean(1, keepdims=True)
     deviations = (centred * centred).mean(1).op("Sqrt")
     rounding = spectra.op("ReduceMax", [1], keepdims=0) * (8 * np.finfo(float).eps)
-    varies = deviations.op("Greater", rounding.op("Max", _CONSTANT)).double()
+    varies = deviations.op("Greater", rounding.op("Max", CONSTANT)).double()
     scale = deviations.take(_FIRST) * deviations.take(_SECOND)
     both_vary = (varies.take(_FIRST) * varies.take(_SECOND)).op("Greater", 0.0)
     products = (centred.take(_FIRST) * centred.take(_SECOND)).mean(1)
@@ -76,12 +75,12 @@ def _correlations(spectra: Tensor, distances: Tensor) -> Tensor:
 
 
 def ring_parts(colours: Tensor, height: Tensor, width: Tensor, n_rings: int) -> list[Tensor]:
-    """Power, and of each pair coherence and correlation, as flat tensors."""
+    """Compute power, and coherence and correlation of each pair, as flat tensors."""
     window = _hann(height).reshape(-1, 1) * _hann(width)
     real, imaginary = _rfft2((colours - colours.mean(1, 2, keepdims=True)) * window)
     squares = (real * real + imaginary * imaginary).reshape(3, -1)
     logs = (squares + 1e-6).op("Log") / 2.0
-    logs -= logs.mean(1, keepdims=True)  # which changes no correlation, and is rounded less
+    logs -= logs.mean(1, keepdims=True)  # less is rounded; the correlations stay the same
     cross = real.take(_FIRST) * real.take(_SECOND)
     cross += imaginary.take(_FIRST) * imaginary.take(_SECOND)
     products = logs.take(_FIRST) * logs.take(_SECOND)
@@ -117,7 +116,7 @@ def _ring_members(height: Tensor, width: Tensor, n_rings: int) -> Tensor:
 
 
 def _squared_freqs(length: Tensor) -> Tensor:
-    """Of each bin along an axis, in cycles per pixel."""
+    """Square the frequency in cycles per pixel of each bin along an axis."""
     position = length.graph.op("Range", 0, length, 1)
     freqs = position.op("Min", length - position).double() / length.double()
     return freqs * freqs

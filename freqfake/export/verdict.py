@@ -6,18 +6,18 @@ import numpy.typing as npt
 from ..detector.detector import Detector
 from ..estimators.adaptation import GaussianExpectationAdapter
 from ..estimators.expectations import GaussianExpectationScaler
-from ..estimators.ridge import _CLIP, StandardizedRidgeClassifier
+from ..estimators.ridge import CLIP, StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
 from ..evidence.calibration import LikelihoodRatioCalibrator
-from ..evidence.distance import _CLIP as _RANGE_CLIP
-from ..evidence.distance import _N_NEIGHBOURS, ClassDistance, NeighbourDistance
+from ..evidence.distance import CLIP as RANGE_CLIP
+from ..evidence.distance import N_NEIGHBOURS, ClassDistance, NeighbourDistance
 from .graph import Tensor, join
 
 _Array = npt.NDArray[np.float64]
 
 
 def score_of(detector: Detector, features: Tensor) -> Tensor:
-    """Decision value."""
+    """Compute the decision value."""
     classifier = detector.classifier
     if isinstance(classifier, StandardizedRidgeClassifier):
         score = _linear(classifier, features)
@@ -27,13 +27,13 @@ def score_of(detector: Detector, features: Tensor) -> Tensor:
 
 
 def llr_of(calibrator: LikelihoodRatioCalibrator, score: Tensor) -> Tensor:
-    """Calibrated and bounded log10 likelihood ratio."""
+    """Compute the calibrated and bounded log10 likelihood ratio."""
     bounds = float(calibrator.lower_bound_), float(calibrator.upper_bound_)
     return (score * float(calibrator.slope_)).op("Clip", *bounds)
 
 
 def distance_of(detector: Detector, features: Tensor) -> Tensor:
-    """Distance of the features from those of the training pictures."""
+    """Compute the distance of the features from those of the training pictures."""
     if isinstance(detector.classifier, GaussianExpectationAdapter):
         features = _to_source(detector.classifier, features)
     if isinstance(detector.domain.range_, ClassDistance):
@@ -43,7 +43,7 @@ def distance_of(detector: Detector, features: Tensor) -> Tensor:
 
 def _linear(classifier: StandardizedRidgeClassifier, features: Tensor) -> Tensor:
     standard = _standardised(features, classifier.mean_, classifier.scale_)
-    parts = standard.op("Clip", float(-_CLIP), float(_CLIP)).op("Mul", classifier.coef_)
+    parts = standard.op("Clip", float(-CLIP), float(CLIP)).op("Mul", classifier.coef_)
     return parts.op("ReduceSum").op("Add", [classifier.intercept_])
 
 
@@ -78,11 +78,11 @@ def _class_distance(known: ClassDistance, features: Tensor) -> Tensor:
 
 def _neighbour_distance(known: NeighbourDistance, features: Tensor) -> Tensor:
     standard = _standardised(features, known.center_, known.scale_)
-    clipped = standard.op("Clip", float(-_RANGE_CLIP), float(_RANGE_CLIP))
+    clipped = standard.op("Clip", float(-RANGE_CLIP), float(RANGE_CLIP))
     projected = clipped @ known.projection_
     distances = []
     for references, usual in zip(known.references_, known.usual_, strict=True):
-        n_near = min(_N_NEIGHBOURS, len(references))
+        n_near = min(N_NEIGHBOURS, len(references))
         near = _squared_distances(projected, references).op(
             "TopK", [n_near], n_outputs=2, largest=0
         )

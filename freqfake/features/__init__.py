@@ -1,1 +1,1 @@
-"""Features of pictures."""
+"""Features: from the pixels of one picture to numbers."""

@@ -1,8 +1,7 @@
-"""Ring by ring of radial frequency: power of the channels, and how far they agree."""
+"""Power and agreement of the colour channels in rings of radial frequency."""
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,11 @@ import scipy.fft
 from ..exceptions import ImageValueError
 from ..pictures.arrays import to_unit_range
 from ..pictures.reading import ImageLike, load_pixels
-from .spectrum import column_weights
+from .spectrum import PAIRS, column_weights
 
-MAX_SIDE = 512  # pixels that are read
+MAX_SIDE = 512  # pixels a side that are read
 
-_MIN_SIDE = 8  # pixels; fewer have no rings to speak of
-_PAIRS = tuple(combinations(range(3), 2))  # (R, G), (R, B), (G, B)
+_MIN_SIDE = 8  # pixels; smaller pictures have too few rings
 _Array = npt.NDArray[Any]
 
 
@@ -32,10 +30,10 @@ class RingProfiles:
     power : ndarray of shape (3, n_rings)
         Mean squared modulus of each channel's windowed transform (pixels 0 to 255).
     coherence : ndarray of shape (3, n_rings)
-        Of the pairs (R, G), (R, B), (G, B): correlation of the complex spectra, which sees
-        phase too, -1 to 1.
+        For the pairs (R, G), (R, B), (G, B): correlation of the complex spectra, phase
+        included, -1 to 1.
     correlation : ndarray of shape (3, n_rings)
-        Of the same pairs: Pearson correlation of the log-magnitudes, -1 to 1.
+        For the same pairs: Pearson correlation of the log-magnitudes, -1 to 1.
     """
 
     freqs: _Array
@@ -45,15 +43,15 @@ class RingProfiles:
 
 
 def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
-    """Power and agreement of the colour channels over radial frequency.
+    """Compute power and agreement of the colour channels over radial frequency.
 
     Parameters
     ----------
     image : array, PIL image or path
-        See :func:`freqfake.asynchrony_features`. At least 8 pixels a side; of larger pictures
-        the middle 512 x 512 pixels are read, as by :func:`freqfake.rich_features`.
+        See :func:`freqfake.asynchrony_features`. At least 8 pixels a side. Only the middle
+        512 x 512 pixels are read, as by :func:`freqfake.rich_features`.
     n_rings : int
-        Rings of equal width from 0 to 0.5 cycles per pixel; fewer in a small picture, so that
+        Rings of equal width from 0 to 0.5 cycles per pixel. Small pictures have fewer, so that
         none is empty.
 
     Returns
@@ -63,7 +61,7 @@ def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
     Raises
     ------
     ImageReadError, ImageValueError
-        The picture cannot be read, the array is no picture, or it is too small.
+        The picture cannot be read, the array is not a picture, or it is too small.
 
     Examples
     --------
@@ -87,7 +85,7 @@ def ring_profiles(image: ImageLike, *, n_rings: int = 64) -> RingProfiles:
 
 
 def cut_middle(pixels: _Array) -> _Array:
-    """Cut out the middle 512 x 512 pixels, on the 8 x 8 grid of JPEG."""
+    """Cut out the middle 512 x 512 pixels, aligned with the 8 x 8 grid of JPEG."""
     top, left = (max(0, (side - MAX_SIDE) // 2) // 8 * 8 for side in pixels.shape[:2])
     return np.ascontiguousarray(pixels[top : top + MAX_SIDE, left : left + MAX_SIDE])
 
@@ -102,7 +100,7 @@ def check_side(pixels: _Array, min_side: int, needed_by: str) -> None:
 
 
 def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Array]:
-    """Power, coherence and correlation of log-magnitudes, the corners beyond 0.5 as a last ring.
+    """Compute power, coherence and log-magnitude correlation; the last ring: corners beyond 0.5.
 
     Parameters
     ----------
@@ -126,14 +124,14 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
     squares = np.square(spectra.real) + np.square(spectra.imag)
     power = np.array([ring_mean(square) for square in squares])
     logs = np.log(squares + 1e-6) / 2
-    logs -= logs.mean(axis=1, keepdims=True)  # or little would be left of the squares' differences
+    logs -= logs.mean(axis=1, keepdims=True)  # against cancellation in the variances
     means = [ring_mean(log) for log in logs]
     variances = [
         np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
         for log, mean in zip(logs, means, strict=True)
     ]
     coherence, correlation = [], []
-    for a, b in _PAIRS:
+    for a, b in PAIRS:
         cross = spectra[a].real * spectra[b].real + spectra[a].imag * spectra[b].imag
         coherence.append(ring_mean(cross) / np.sqrt(power[a] * power[b] + 1e-9))
         covariance = ring_mean(logs[a] * logs[b]) - means[a] * means[b]
@@ -141,11 +139,11 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
     return power, np.array(coherence), np.array(correlation)
 
 
-@lru_cache(16)  # pictures come in any size
+@lru_cache(16)  # one entry per picture size
 def _ring_index(height: int, width: int, n_rings: int) -> tuple[_Array, _Array]:
-    """Ring of every bin of the half plane, and how often the bin counts."""
+    """Find the ring of each bin of the half plane, and how often the bin counts."""
     radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
-    # What lies on an edge is in the outer ring, however the square root was rounded.
+    # Bins on an edge belong to the outer ring, however the square root was rounded.
     index = np.minimum((radius / 0.5 * n_rings + 1e-9).astype(np.intp), n_rings)
     weights = np.broadcast_to(column_weights(width), index.shape)
     return index.ravel(), weights.ravel()

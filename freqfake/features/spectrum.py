@@ -1,10 +1,11 @@
-"""From a picture to the Fourier spectra of its three colour channels.
+"""Fourier spectra of the three colour channels of a picture.
 
-A real picture's spectrum is symmetric about the origin, so half a plane tells everything. The
-functions here keep the columns 0 to n_cols // 2 of the plane and count the inner ones twice
-(:func:`column_weights`), which gives the values of the full plane at half the cost.
+The spectrum of real values is symmetric about the origin, so half a plane is enough. The functions
+here keep the columns 0 to n_cols // 2 and count the inner ones twice (:func:`column_weights`),
+which gives the values of the full plane at half the cost.
 """
 
+from itertools import combinations
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -17,26 +18,28 @@ from .percentiles import full_plane_percentiles
 
 Spectrum = Literal["log", "modulus"]
 
+PAIRS = tuple(combinations(range(3), 2))  # (R, G), (R, B), (G, B)
+
 LOG_OFFSET = 1e-3  # added to the modulus before the logarithm, as in the published code
 PERCENTILES = (1.0, 99.0)  # of the full plane, mapped to 0 and 1
-_MIN_RANGE = 1e-6  # log units; a plane with less contrast is flat up to rounding
-_MIN_CONTRAST = 0.5  # log units between the percentiles, for single precision to do
-_FEW = 64 * 64  # pixels; in fewer a single weak bin, rounded, shows in the percentiles
-_SAFETY = 300.0  # how far above single-precision rounding the weakest bins must stand
+MIN_RANGE = 1e-6  # log units; a plane with less contrast is flat up to rounding
+_MIN_CONTRAST = 0.5  # log units between the percentiles; less needs double precision
+_FEW = 64 * 64  # pixels; with fewer, the rounding of one weak bin affects the percentiles
+_SAFETY = 300.0  # least ratio of the weakest bins to single-precision rounding
 
 
 def channel_spectra(
     image: ImageLike, *, spectrum: Spectrum = "log", dtype: npt.DTypeLike = np.float32
 ) -> npt.NDArray[Any]:
-    r"""Spectra of the colour channels of a picture, as a half plane.
+    r"""Compute the spectra of the colour channels of a picture, as half planes.
 
     With :math:`F_c` the discrete Fourier transform of channel :math:`c` in [0, 1] over the whole
     picture (Eq. 4 of [1]_, not normalised):
 
-    - ``"modulus"``: :math:`S_c = |F_c|`, as Eq. 4 and 5 print it.
-    - ``"log"``: :math:`\log(|F_c| + 10^{-3})`, scaled so that the 1st and 99th percentile of
-      the channel's own full plane come to 0 and 1, and clipped there. The published figures
-      were computed with this one.
+    - ``"modulus"``: :math:`S_c = |F_c|`, as printed in Eq. 4 and 5.
+    - ``"log"``: :math:`\log(|F_c| + 10^{-3})`, scaled so that the 1st and 99th percentiles of
+      the channel's own full plane become 0 and 1, and clipped there. The published figures
+      were computed with this plane.
 
     Parameters
     ----------
@@ -44,27 +47,27 @@ def channel_spectra(
         Of any size, odd or even. See :doc:`/inputs` for arrays and :func:`freqfake.read_image`
         for files.
     spectrum : {"log", "modulus"}
-        Which plane to return.
+        The plane to return.
     dtype : {np.float32, np.float64}
-        Working precision. Single precision is about twice as fast. Where the weakest bins come
-        near its rounding (smooth synthetic pictures), and of pictures smaller than 64 x 64, the
-        work is done in double all the same.
+        Working precision. Single precision is about twice as fast. Log spectra are computed in
+        double all the same where the weakest bins come near single-precision rounding (smooth
+        synthetic pictures) and for pictures smaller than 64 x 64.
 
     Returns
     -------
     ndarray of shape (3, n_rows, n_cols // 2 + 1)
-        Red, green and blue, zero frequency at [0, 0], rows in the order of
-        :func:`numpy.fft.fftfreq`. Use :func:`full_plane` to draw it.
+        Red, green and blue; zero frequency at [0, 0], rows in the order of
+        :func:`numpy.fft.fftfreq`. Use :func:`full_plane` to draw them.
 
     Raises
     ------
     ImageReadError, ImageValueError
-        The picture cannot be read, or the array is no picture.
+        The picture cannot be read, or the array is not a picture.
 
     Notes
     -----
-    A log plane whose 1st and 99th percentile are less than 1e-6 apart (a channel without any
-    variation, or drawn of few waves) is 1 where it exceeds the 1st by more than that, 0 elsewhere.
+    A log plane whose 1st and 99th percentiles are less than 1e-6 apart (a constant channel, or
+    one made of few waves) is 1 where it exceeds the 1st by more than that, and 0 elsewhere.
 
     References
     ----------
@@ -92,14 +95,14 @@ def channel_spectra(
     magnitudes, energy = _magnitudes(pixels, dtype)
     bounds = _bounds(magnitudes, pixels.shape[1])
     if dtype == np.float32 and _needs_double(bounds, energy):
-        del magnitudes  # make room: a large picture takes much
+        del magnitudes  # frees memory before the planes in double
         magnitudes, _ = _magnitudes(pixels, np.dtype(np.float64))
         bounds = _bounds(magnitudes, pixels.shape[1])
     return _normalised_logs(magnitudes, bounds)
 
 
 def column_weights(n_cols: int) -> npt.NDArray[np.float64]:
-    """How often each column of a half plane occurs in the full plane of `n_cols` columns.
+    """Count how often each column of a half plane occurs in the full plane of `n_cols` columns.
 
     Examples
     --------
@@ -115,14 +118,14 @@ def column_weights(n_cols: int) -> npt.NDArray[np.float64]:
 
 
 def full_plane(half: npt.NDArray[Any], n_cols: int) -> npt.NDArray[Any]:
-    """Unfold a half plane to the full one, zero frequency in the middle, ready to be drawn.
+    """Unfold a half plane into the full one, zero frequency in the middle, for drawing.
 
     Parameters
     ----------
     half : ndarray of shape (..., n_rows, n_cols // 2 + 1)
         From :func:`channel_spectra`.
     n_cols : int
-        Width of the picture, which a half plane alone does not tell.
+        Width of the picture, which the half plane does not determine.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def full_plane(half: npt.NDArray[Any], n_cols: int) -> npt.NDArray[Any]:
 
 
 def _magnitudes(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDArray[Any], float]:
-    """Moduli of the channels' transforms, and the average sum of squares of a channel."""
+    """Compute the moduli of the channels' transforms and the mean sum of squares of a channel."""
     magnitudes = np.empty((3, pixels.shape[0], pixels.shape[1] // 2 + 1), dtype)
     energy = 0.0
     for plane, magnitude in zip(channel_planes(pixels, dtype=dtype), magnitudes, strict=True):
@@ -149,18 +152,18 @@ def _magnitudes(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> tuple[npt.NDA
 
 
 def _bounds(magnitudes: npt.NDArray[Any], n_cols: int) -> npt.NDArray[np.float64]:
-    """Both percentiles of the logarithm, over the full plane of each channel, shape (3, 2)."""
-    found = [full_plane_percentiles(plane, n_cols, PERCENTILES) for plane in magnitudes]
-    low, high, fraction = np.moveaxis(np.array(found), -1, 0)
+    """Find both percentiles of the logarithm over each channel's full plane, shape (3, 2)."""
+    neighbours = [full_plane_percentiles(plane, n_cols, PERCENTILES) for plane in magnitudes]
+    low, high, fraction = np.moveaxis(np.array(neighbours), -1, 0)
     low, high = np.log(low + LOG_OFFSET), np.log(high + LOG_OFFSET)
     return np.asarray(low + (high - low) * fraction)
 
 
 def _needs_double(bounds: npt.NDArray[np.float64], energy: float) -> bool:
-    """Whether single-precision rounding would show in the normalised log spectrum.
+    """Check whether single-precision rounding would affect the normalised log spectrum.
 
-    It does where the weakest 1 % of the bins come near the rounding of the transform, and where
-    a plane has so little contrast that the scaling to [0, 1] enlarges the rounding.
+    It does where the weakest 1 % of the bins come near the rounding of the transform, or where
+    a plane has so little contrast that scaling it to [0, 1] enlarges the rounding.
     """
     rounding = np.finfo(np.float32).eps * np.sqrt(energy)
     low, high = bounds.T
@@ -170,12 +173,12 @@ def _needs_double(bounds: npt.NDArray[np.float64], energy: float) -> bool:
 def _normalised_logs(
     magnitudes: npt.NDArray[Any], bounds: npt.NDArray[np.float64]
 ) -> npt.NDArray[Any]:
-    """Logarithms of the magnitudes, the percentiles scaled to 0 and 1; in place."""
+    """Take logarithms in place, scaled so that the percentiles become 0 and 1."""
     for plane, (low, high) in zip(magnitudes, bounds, strict=True):
         plane += plane.dtype.type(LOG_OFFSET)
         np.log(plane, out=plane)
-        if high - low < _MIN_RANGE:  # to scale it would enlarge the rounding
-            np.greater(plane, low + _MIN_RANGE, out=plane)
+        if high - low < MIN_RANGE:  # scaling would enlarge the rounding
+            np.greater(plane, low + MIN_RANGE, out=plane)
             continue
         plane -= plane.dtype.type(low)
         plane *= plane.dtype.type(1 / (high - low))

@@ -1,1 +1,1 @@
-"""Model files."""
+"""Model files: one format for detectors and networks, read without trusting it."""

@@ -1,4 +1,4 @@
-"""What a model file may hold: a closed list of classes, their members, of what kind and shape."""
+"""What a model file may hold: a closed list of classes, with types and shapes of members."""
 
 import math
 import types
@@ -18,9 +18,9 @@ from ..features.asynchrony import FEATURE_NAMES
 from ..features.rich import N_FEATURES
 from ..features.spectrum import Spectrum
 
-# A tuple is an array: its lengths, letters for those that are the same wherever they stand in an
-# object, None for any. A list has these items, `list[...]` any number of such, a set is what there
-# is to choose from.
+# A tuple is the shape of an array: a letter is the same length throughout an object, None is any
+# length. A list has exactly these items, `list[...]` any number of such items. A set holds the
+# allowed words.
 _N = {"n_features_in_": int}
 MEMBERS: dict[type, dict[str, Any]] = {
     ClassDistance: {"means_": (2, "n"), "precisions_": (2, "n", "n"), "limit_": float},
@@ -91,7 +91,7 @@ MEMBERS: dict[type, dict[str, Any]] = {
         **_N,
     },
     TrainingDomain: {
-        "deliveries_": list[str],
+        "codings_": list[str],
         "min_side_": int,
         "max_side_": int,
         "range_": ClassDistance | NeighbourDistance,
@@ -110,13 +110,13 @@ DETECTOR: dict[str, Any] = {
     "score_adapter": GaussianExpectationAdapter | None,
     "info": dict,
 }
-_OPTIONAL = {"distance_before_", "distance_after_", "agrees_"}  # of an adapter that adapted
-_WIDTHS = (".scale_", ".usual_")  # that something is divided by
+_OPTIONAL = {"distance_before_", "distance_after_", "agrees_"}  # only after adaptation
+_WIDTHS = (".scale_", ".usual_")  # divisors
 _WHOLE = {"classes_": "i", "source_labels_": "i", "training_hashes": "u"}
 
 
 def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str) -> None:
-    """Refuse members of an object that are missing, unknown, or of another kind or shape."""
+    """Raise an error for members that are missing, unknown, or of the wrong type or shape."""
     missing = expected.keys() - members.keys() - _OPTIONAL
     unknown = members.keys() - expected.keys()
     for word, names in (("lacks", missing), ("has unknown members:", unknown)):
@@ -128,24 +128,24 @@ def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str)
 
 
 def check_parts_fit(state: dict[str, Any]) -> None:
-    """Refuse the parts of a detector that do not belong together."""
+    """Raise an error if the parts of a detector do not belong together."""
     six = state["features"] == "asynchrony"
     classifier, known, moved = state["classifier"], state["domain"].range_, state["score_adapter"]
     if isinstance(classifier, GaussianExpectationAdapter) != six:
-        raise ValueError(f"the classifier is none for the {state['features']} features")
+        raise ValueError(f"the classifier does not fit the {state['features']} features")
     if isinstance(known, ClassDistance) != six:
-        raise ValueError(f"the domain is none for the {state['features']} features")
+        raise ValueError(f"the domain does not fit the {state['features']} features")
     n_features = len(FEATURE_NAMES) if six else N_FEATURES
     widths = {known.means_.shape[1] if six else len(known.center_)}
     widths |= _widths(classifier) if six else {classifier.n_features_in_}
     if widths != {n_features}:
         raise ValueError(f"the parts are for {sorted(widths)} features, not for {n_features}")
     if moved is not None and (six or _widths(moved) != {1}):
-        raise ValueError("the adapter of the scores does not take scores")
+        raise ValueError("the score adapter does not fit the detector")
 
 
 def _widths(adapter: GaussianExpectationAdapter) -> set[int]:
-    """Numbers of features that the parts of an adapter take."""
+    """Numbers of features of the parts of an adapter."""
     scalers = [adapter.source_scaler_, adapter.target_scaler_]
     return {part.n_features_in_ for part in (adapter, adapter.estimator_, *scalers)}
 
@@ -158,14 +158,14 @@ def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: 
         if items is not None and isinstance(expected, types.GenericAlias):
             expected = [expected.__args__[0]] * len(items)
         if items is None or len(items) != len(expected):
-            raise ValueError(f"{where} is no list of the right length")
+            raise ValueError(f"{where} is not a list of the right length")
         for item, each in zip(items, expected, strict=True):
             _check(item, each, sizes, where, kind)
     elif isinstance(expected, set):
         if not isinstance(member, str) or member not in expected:
-            raise ValueError(f"{where} is none of {', '.join(sorted(expected))}")
+            raise ValueError(f"{where} is not one of {', '.join(sorted(expected))}")
     elif not _is_a(member, expected):
-        raise ValueError(f"{where} is {type(member).__name__}, which it cannot be")
+        raise ValueError(f"{where} is {type(member).__name__}, which is not allowed")
 
 
 def _check_array(
@@ -173,16 +173,16 @@ def _check_array(
 ) -> None:
     if not isinstance(member, np.ndarray) or member.dtype.kind != kind:
         words = "fractions" if kind == "f" else "whole numbers"
-        raise ValueError(f"{where} is no array of {words}")
+        raise ValueError(f"{where} is not an array of {words}")
     if member.ndim != len(lengths):
         raise ValueError(f"{where} has {member.ndim} dimensions, not {len(lengths)}")
     for length, name in zip(member.shape, lengths, strict=True):
         expected = sizes.setdefault(name, length) if isinstance(name, str) else name
         if expected not in (None, length):
-            raise ValueError(f"{where} has shape {member.shape}, where {expected} is {length}")
+            raise ValueError(f"{where} has shape {member.shape}: {length} should be {expected}")
     if kind == "f" and not np.isfinite(member).all():
         raise ValueError(f"{where} holds NaN or infinity")
-    if not member.size and kind != "u":  # there may be no hashes
+    if not member.size and kind != "u":  # pictures in memory have no hashes
         raise ValueError(f"{where} is empty")
     if where.endswith(_WIDTHS) and not (member > 0).all():
         raise ValueError(f"{where} holds a width that is not positive")

@@ -1,8 +1,8 @@
-"""Detectors as model files: arrays and plain values, never code.
+"""Model files of detectors: arrays and plain values, never code.
 
-The state of a detector becomes a tree in JSON, in which arrays are named by their place. Only
-classes of a closed list are ever built from it, by setting the members that are known for them,
-each of the kind and shape that it must have.
+The state of a detector becomes a JSON tree, in which arrays are named by their place. Loading
+builds only classes of a closed list, and sets only their known members, each with its required
+type and shape.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ _MAX_DEPTH = 32  # of the tree; an adapted detector has 8
 
 
 def state_digest(state: dict[str, Any]) -> str:
-    """Digest of a detector's state: two that differ in any number or word differ in it.
+    """Digest of a detector's state, which any different number or word changes.
 
     Parameters
     ----------
     state : dict
-        Names to estimators of this package, arrays, and what JSON can hold: ``vars(detector)``.
+        Estimators of this package, arrays and JSON values by name: ``vars(detector)``.
 
     Returns
     -------
     str
-        SHA-256 in hexadecimal: of the tree as JSON, and of the name, data type, shape and bytes of
+        Hexadecimal SHA-256 of the tree as JSON and of the name, data type, shape and bytes of
         every array in it. The same before and after saving, on any machine.
 
     Examples
@@ -65,7 +65,7 @@ def save_state(path: PathLike, state: dict[str, Any]) -> None:
     OSError
         The file cannot be written.
     TypeError, ValueError
-        The state is none of a detector, so that the file could not be read again.
+        The state is not that of a detector: the file could not be loaded.
     """
     arrays: Arrays = {}
     tree = _encode(state, arrays)
@@ -74,7 +74,7 @@ def save_state(path: PathLike, state: dict[str, Any]) -> None:
 
 
 def load_state(model: PathLike) -> dict[str, Any]:
-    """Read what :func:`save_state` wrote, once its SHA-256 is found to be right.
+    """Read what :func:`save_state` wrote, and check its SHA-256.
 
     Parameters
     ----------
@@ -84,20 +84,20 @@ def load_state(model: PathLike) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        There is no such file, or it is damaged, of another format, or no model file at all.
+        The file does not exist, is damaged, has another format, or is not a model file.
     """
     with refused_by_name(model, _WHAT, missing=lambda: _why_missing(model)):
         manifest, arrays = _read(model)
         state = _decode(manifest["state"], arrays)
         if arrays:
-            raise ModelFileError(f"holds arrays that nothing names: {', '.join(sorted(arrays))}")
+            raise ModelFileError(f"holds unused arrays: {', '.join(sorted(arrays))}")
         check_members(state, DETECTOR, "the detector")
         check_parts_fit(state)
         return dict(state)
 
 
 def read_manifest(model: PathLike) -> dict[str, Any]:
-    """Read what a model file states, and build nothing of it.
+    """Read the manifest of a model file, without building any object.
 
     Parameters
     ----------
@@ -107,10 +107,10 @@ def read_manifest(model: PathLike) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``format``, the version of the format; ``sha256``, which the content was found to have; and
-        ``state``: ``features``, ``spectrum``, ``max_fpr``, the objects, and ``info``: the name,
-        the versions it was trained with, the training files, the figures of merit. Where an array
-        stands in the file, ``{"$array": name}``.
+        ``format``, the format version; ``sha256``, checked against the content; and ``state``:
+        ``features``, ``spectrum``, ``max_fpr``, the objects, and ``info``: the name, the versions
+        used in training, the training files, the figures of merit. Each array is given as
+        ``{"$array": name}``.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def _read(model: PathLike) -> tuple[dict[str, Any], Arrays]:
 
 @contextlib.contextmanager
 def _located(model: PathLike) -> Iterator[Path]:
-    """File of a model, which may be an embedded one."""
+    """Path of a model file, which may be embedded."""
     embedded = _EMBEDDED / f"{model}{_ENDING}"
     if isinstance(model, str) and model.isidentifier() and embedded.is_file():
         with resources.as_file(embedded) as path:
@@ -145,7 +145,7 @@ def _located(model: PathLike) -> Iterator[Path]:
 
 
 def _why_missing(model: PathLike) -> str:
-    """Say what is missing, and what may have been meant."""
+    """Say that the model is missing, and suggest a similar name."""
     files = [Path(file.name) for file in _EMBEDDED.iterdir()]
     known = [file.stem for file in files if file.suffix == _ENDING]
     known += map(str, Path(model).parent.glob(f"*{_ENDING}"))
@@ -154,7 +154,7 @@ def _why_missing(model: PathLike) -> str:
 
 
 def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
-    """Make a tree that JSON can hold; arrays are taken out and named by their place in it."""
+    """Make a tree for JSON; move its arrays to `arrays`, named by their place in the tree."""
     if type(value) in MEMBERS:
         fitted = {k: v for k, v in vars(value).items() if k.endswith("_")}
         members = {**value.get_params(deep=False), **fitted}
@@ -175,7 +175,7 @@ def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
 
 
 def _decode(value: Any, arrays: Arrays, *place: str) -> Any:
-    """Undo :func:`_encode`; the arrays that the tree names are taken away."""
+    """Undo :func:`_encode`; remove the arrays that the tree uses from `arrays`."""
     if len(place) > _MAX_DEPTH:
         raise ModelFileError("is damaged: its manifest is nested too deep")
     if isinstance(value, list):
@@ -192,7 +192,7 @@ def _decode(value: Any, arrays: Arrays, *place: str) -> Any:
 
 def _built(name: Any, members: dict[str, Any]) -> Any:
     if not isinstance(name, str) or name not in CLASSES:
-        raise ModelFileError(f"holds an object of the class {name!r}, which no model does")
+        raise ModelFileError(f"holds an object of the class {name!r}, which is not allowed")
     check_members(members, MEMBERS[CLASSES[name]], name)
     estimator = CLASSES[name]()
     for key, member in members.items():

@@ -10,17 +10,17 @@ from typing import BinaryIO
 from .._files import PathLike
 from ..exceptions import ModelFileError
 
-_MAX_REASON = 200  # characters of what a library has to say
+_MAX_REASON = 200  # characters of a library's error message
 
 
 @contextlib.contextmanager
 def refused_by_name(
     path: PathLike, what: str, *, missing: Callable[[], str] = str
 ) -> Iterator[None]:
-    """Make one error of whatever reading an untrusted file raises, naming it and what it is not.
+    """Turn any error of reading an untrusted file into a :class:`ModelFileError` with its name.
 
-    The message of a :class:`ModelFileError` is taken to go on after the name of the file, and what
-    `missing` returns after the name of one that is not there.
+    The message of a :class:`ModelFileError` continues after the name of the file, as does what
+    `missing` returns for a file that does not exist.
     """
     name = os.fspath(path)
     try:
@@ -33,22 +33,22 @@ def refused_by_name(
         raise ModelFileError(f"{name} {error}") from None
     except Exception as error:  # a damaged file can make the readers raise anything
         reason = (str(error) or type(error).__name__).splitlines()[0][:_MAX_REASON]
-        raise ModelFileError(f"{name} is no {what}, or is damaged: {reason}") from error
+        raise ModelFileError(f"{name} is not a {what}, or is damaged: {reason}") from error
 
 
 def open_untrusted(path: PathLike, max_bytes: int) -> BinaryIO:
-    """Open a file to read, if it is a regular one and not larger than that.
+    """Open a regular file of at most `max_bytes` for reading.
 
-    A pipe would keep its reader waiting, a device may never end.
+    Reading a pipe could wait forever, and a device may have no end.
 
     Raises
     ------
     OSError
-        It cannot be opened.
+        The file cannot be opened.
     ModelFileError
-        It is something else, empty, or too large; the message goes on after the name.
+        It is not a regular file, is empty or too large; the message continues after its name.
     """
-    status = os.stat(path)  # noqa: PTH116  (pathlib would make another of a file descriptor)
+    status = Path(path).stat()
     if stat.S_ISDIR(status.st_mode):
         raise ModelFileError("is a folder, not a file")
     if not stat.S_ISREG(status.st_mode):
@@ -56,5 +56,5 @@ def open_untrusted(path: PathLike, max_bytes: int) -> BinaryIO:
     if status.st_size == 0:
         raise ModelFileError("is empty")
     if status.st_size > max_bytes:
-        raise ModelFileError(f"has {status.st_size} bytes, more than the {max_bytes} of any model")
+        raise ModelFileError(f"has {status.st_size} bytes, more than the limit of {max_bytes}")
     return Path(path).open("rb")

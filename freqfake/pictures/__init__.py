@@ -1,1 +1,1 @@
-"""Pictures: arrays, files, what a file claims."""
+"""Pictures: what counts as one, as an array and as a file, and what a file claims."""

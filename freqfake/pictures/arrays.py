@@ -1,4 +1,4 @@
-"""What counts as a picture, as an array."""
+"""Check and scale arrays that hold pictures."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,8 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
     image : array-like of shape (n_rows, n_cols), (n_rows, n_cols, 1), (n_rows, n_cols, 3) or \
 (n_rows, n_cols, 4)
         uint8 (0 to 255), uint16 (0 to 65535) or floating point (0 to 1). Grey values are
-        repeated for the three channels. A fourth channel is transparency and is left out: the
-        colours count as they are stored, seen or not.
+        repeated in all three channels. A fourth channel (transparency) is ignored: colours are
+        used as stored, even if they are invisible.
     dtype : {np.float32, np.float64}
         Data type of the result.
 
@@ -35,8 +35,8 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
     Raises
     ------
     ImageValueError
-        The array has another shape or data type, is empty, or holds values that are not finite
-        or outside the range of its data type.
+        The array has a different shape or data type, is empty, or holds values that are not
+        finite or are out of range.
     """
     return to_unit_range(check_shape(image), dtype=dtype)
 
@@ -50,9 +50,9 @@ def to_unit_range(
 
 
 def channel_planes(pixels: npt.NDArray[Any], *, dtype: npt.DTypeLike) -> Iterator[npt.NDArray[Any]]:
-    """Scale pixels that :func:`check_shape` returned to [0, 1], one channel after the other.
+    """Scale pixels that :func:`check_shape` returned to [0, 1], one channel at a time.
 
-    Takes less memory than :func:`to_unit_range`; the planes are contiguous.
+    Uses less memory than :func:`to_unit_range`; the planes are contiguous.
     """
     for channel in range(3):
         plane = np.ascontiguousarray(pixels[:, :, min(channel, pixels.shape[2] - 1)])
@@ -60,7 +60,7 @@ def channel_planes(pixels: npt.NDArray[Any], *, dtype: npt.DTypeLike) -> Iterato
 
 
 def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Check the shape of a picture, and give its pixels as (n_rows, n_cols, 1 or 3)."""
+    """Check the shape of a picture and return its pixels as (n_rows, n_cols, 1 or 3)."""
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
@@ -96,7 +96,7 @@ def _scaled(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def to_pil(pixels: npt.NDArray[Any]) -> "Image.Image":
-    """Make an RGB PIL image of the pixels of a picture, in 8 bits."""
+    """Convert the pixels of a picture to an 8-bit RGB PIL image."""
     from PIL import Image
 
     if pixels.dtype == np.uint8 and pixels.shape[2:] == (3,):

@@ -1,7 +1,7 @@
-"""The parts that a picture file is made of, found without decoding a pixel.
+"""Find the parts of a picture file without decoding its pixels.
 
-Pillow reads metadata too, but tells a PNG's only after the whole picture was decoded, keeps the
-last of equal keywords, and does not tell of C2PA at all.
+Pillow reads metadata too, but returns a PNG's only after decoding the whole picture, keeps only
+the last of equal keywords, and does not report C2PA.
 """
 
 import io
@@ -13,20 +13,20 @@ from typing import BinaryIO
 
 from .tags import tag_sizes
 
-Part = tuple[str, bytes]  # its name in the container, and what it holds, up to a limit
+Part = tuple[str, bytes]  # name in the container, and content up to a limit
 
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")  # of the box in AVIF and HEIF
 
-MAX_PARTS = 1 << 17  # a PNG of 512 MiB in pieces of 8 KiB, which libpng writes, has half as many
-MAX_METADATA = 1 << 24  # bytes of all parts together: 16 MiB, the pixels left out
-MAX_VALUE = 1 << 16  # bytes of one EXIF tag that is looked at: 64 KiB, all that a JPEG can have
-MAX_SCANS = 100  # of a JPEG, as libvips and libtiff have it; encoders make about ten
+MAX_PARTS = 1 << 17  # a PNG of 512 MiB in libpng's pieces of 8 KiB has half as many
+MAX_METADATA = 1 << 24  # bytes of all parts together, without the pixels: 16 MiB
+MAX_VALUE = 1 << 16  # bytes of an EXIF tag that is read: 64 KiB, the most that a JPEG can hold
+MAX_SCANS = 100  # of a JPEG, as in libvips and libtiff; encoders write about ten
 
-_GIF_TEXTS = 1 << 20  # bytes; Pillow took a time that grows with the square of them
+_GIF_TEXTS = 1 << 20  # bytes; Pillow's time grew with their square
 _END = 1 << 40  # beyond any file that is read; file systems refuse to seek farther
 _PNG = b"\x89PNG\r\n\x1a\n"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # as Pillow has it
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # FF 00 and RST are within a scan
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"MM*\0", b"II\0*")  # as in Pillow
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # FF 00 and RST occur inside scans
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})  # as in Pillow
@@ -34,7 +34,7 @@ _NOT_METADATA = frozenset({"IDAT", "fdAT", "VP8 ", "VP8L", "ALPH", "ANMF", "mdat
 
 
 def container_of(file: BinaryIO) -> str:
-    """Tell "JPEG", "PNG", "WEBP", "BMFF" (AVIF, HEIF), "GIF", "TIFF", or "", by the first bytes."""
+    """Return "JPEG", "PNG", "WEBP", "BMFF" (AVIF, HEIF), "GIF", "TIFF" or "" by the first bytes."""
     file.seek(0)
     head = file.read(12)
     if head.startswith(b"\xff\xd8"):
@@ -51,49 +51,49 @@ def container_of(file: BinaryIO) -> str:
 
 
 def file_parts(file: BinaryIO) -> Iterator[Part]:
-    """Walk through the parts of a JPEG, PNG, WebP, AVIF, HEIF or GIF file; others have none.
+    """Yield the parts of a JPEG, PNG, WebP, AVIF, HEIF or GIF file; none of other formats.
 
     Parameters
     ----------
     file : binary file
-        One that can be sought in. Damaged ones end the walk where they end, or make no sense.
+        Must be seekable. The parts of a damaged file end where it ends or is invalid.
 
     Yields
     ------
     name : str
-        "APP1", "COM"; "tEXt", "caBX"; "EXIF", "XMP "; "uuid", "meta": as the format calls it.
+        The format's name: "APP1", "COM"; "tEXt", "caBX"; "EXIF", "XMP "; "uuid", "meta".
     content : bytes
-        Empty for the pixels themselves.
+        Empty for pixels.
 
     Raises
     ------
     ValueError
-        There are more than :data:`MAX_PARTS` parts, or more than :data:`MAX_METADATA` bytes of
-        them: no picture has that, and whoever reads on would do so for a long time.
+        There are more than :data:`MAX_PARTS` parts, or they hold more than
+        :data:`MAX_METADATA` bytes. No picture needs that many, and reading on could take long.
     """
     n_bytes = 0
     for number, (name, content) in enumerate(_walk(file)):
         n_bytes += len(content)
         if number >= MAX_PARTS:
-            raise ValueError(f"it is cut into more than {MAX_PARTS} parts, the most that are read")
+            raise ValueError(f"it has more than {MAX_PARTS} parts, the most that are read")
         if n_bytes > MAX_METADATA:
-            raise ValueError(f"it holds more than {MAX_METADATA >> 20} MiB beside the pixels")
+            raise ValueError(f"it holds more than {MAX_METADATA >> 20} MiB besides the pixels")
         yield name, content
 
 
 def check_parts(file: BinaryIO) -> None:
-    r"""Refuse a file that would keep a decoder busy for long, or fill the memory, with little.
+    r"""Refuse a small file that would take a decoder a long time or fill the memory.
 
     Parameters
     ----------
     file : binary file
-        One that can be sought in, and that may be any file.
+        Must be seekable; may be any file.
 
     Raises
     ------
     ValueError
-        Too many parts or bytes beside the pixels, see :func:`file_parts`; a JPEG of more than
-        :data:`MAX_SCANS` scans; tags that together hold many times what the file holds.
+        Too many parts or bytes besides the pixels, see :func:`file_parts`; a JPEG with more than
+        :data:`MAX_SCANS` scans; tags that together hold many times the bytes of the file.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def check_parts(file: BinaryIO) -> None:
     exif = b"".join(
         content[6:]
         for name, content in file_parts(file)
-        if name == "APP1" and content.startswith(b"Exif\0\0")  # Pillow puts them together
+        if name == "APP1" and content.startswith(b"Exif\0\0")  # Pillow joins them
     )
     kind = container_of(file)
     if kind == "JPEG":
@@ -134,7 +134,7 @@ def _walk(file: BinaryIO) -> Iterator[Part]:
 
 
 def _jpeg_segments(file: BinaryIO) -> Iterator[Part]:
-    """Segments up to the pixels; each byte between them is a part, for Pillow takes it as one."""
+    """Yield the segments before the pixels; each byte between them is a part, as in Pillow."""
     for between, marker, content in _jpeg_markers(file):
         yield from itertools.repeat(("", b""), between)
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
@@ -146,14 +146,14 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[Part]:
 
 
 def _check_scans(file: BinaryIO) -> None:
-    """Count the scans: each is decoded over the whole picture, however few bytes it has."""
+    """Limit the scans: each is decoded over the whole picture, however small the scan."""
     n_scans, n_components, progressive = 0, 0, False
     for _, marker, content in _jpeg_markers(file):
         if marker in _START_OF_FRAME:
             n_components, progressive = int.from_bytes(content[5:6]), marker & 3 == 2
         elif marker == _START_OF_SCAN:
             if not progressive and n_components and content[:1] == bytes([n_components]):
-                return  # all there is in one scan; others are not decoded
+                return  # one scan holds everything; later ones are not decoded
             n_scans += 1
             if n_scans > MAX_SCANS:
                 raise ValueError(
@@ -162,7 +162,7 @@ def _check_scans(file: BinaryIO) -> None:
 
 
 def _jpeg_markers(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
-    """Tell how many bytes were passed over, the marker and its content (ITU-T T.81 B.1.1)."""
+    """Yield the number of bytes skipped, the marker and its content (ITU-T T.81 B.1.1)."""
     file.seek(2)
     marker = 0
     while marker != _END_OF_IMAGE:
@@ -176,8 +176,8 @@ def _jpeg_markers(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _to_marker(file: BinaryIO) -> bool:
-    """Leave the file at the next marker: behind a scan, fill bytes, and what makes no sense."""
-    size = 1 << 9  # the next one mostly follows at once
+    """Move to the next marker, past scan data, fill bytes and junk; False if there is none."""
+    size = 1 << 9  # the next marker usually follows at once
     while len(chunk := file.read(size)) > 1:
         found = _MARKER.search(chunk)
         # the last byte may begin a marker
@@ -221,7 +221,7 @@ def _bmff_boxes(file: BinaryIO) -> Iterator[Part]:
 
 
 def _gif_extensions(file: BinaryIO) -> Iterator[Part]:
-    """Extensions up to the second frame, which tells whether there is one (GIF89a, 17 to 27)."""
+    """Yield extensions up to the second frame, which marks an animation (GIF89a, 17 to 27)."""
     file.seek(10)
     file.seek(2 + _colours(file.read(1)), os.SEEK_CUR)
     n_frames = n_bytes = 0
@@ -231,7 +231,7 @@ def _gif_extensions(file: BinaryIO) -> Iterator[Part]:
             content = b"".join(_sub_blocks(file))
             n_bytes += len(content)
             if n_bytes > _GIF_TEXTS:
-                raise ValueError("a GIF that holds more than 1 MiB beside the pixels")
+                raise ValueError("a GIF that holds more than 1 MiB besides the pixels")
             yield f"extension {label.hex()}", content
         else:
             n_frames += 1
@@ -241,7 +241,7 @@ def _gif_extensions(file: BinaryIO) -> Iterator[Part]:
 
 
 def _colours(flags: bytes) -> int:
-    """Bytes of the colour table that follows."""
+    """Size in bytes of the colour table that follows."""
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
@@ -251,7 +251,7 @@ def _sub_blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _content(file: BinaryIO, name: str, size: int, *, after: int = 0) -> bytes:
-    """Content of a part; the file is left behind it and what comes after."""
+    """Return the content of a part; move past it and `after` more bytes."""
     end = min(file.tell() + size + after, _END)
     content = b"" if name in _NOT_METADATA else file.read(min(size, MAX_METADATA + 1))
     file.seek(end, os.SEEK_SET)

@@ -1,4 +1,4 @@
-"""What EXIF holds, read through Pillow once it is known to be no bomb."""
+"""Read EXIF with Pillow, after checking how much it unpacks to."""
 
 import io
 from collections.abc import Iterator
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
 POSITION = "EXIF position"
 
-_ANY_NUMBER = 1 << 62  # of pixels, which are not decoded
+_ANY_NUMBER = 1 << 62  # of pixels: they are not decoded
 _CODES = {b"ASCII": "ascii", b"UNICODE": "utf-16", b"JIS": "iso2022_jp"}  # of EXIF comments
 _IN_JPEG = b"Exif\0\0"
-_MAX_UNPACKED = 1 << 20  # bytes of all tags of a directory; Pillow makes objects of them
+_MAX_UNPACKED = 1 << 20  # bytes of all tags of a directory; Pillow turns them into objects
 _SHOWN_BYTES = 16
-_SHOWN_NUMBERS = 1000  # of a tag that holds more
+_SHOWN_NUMBERS = 1000  # of a longer tag
 
 
 def find_exif(
     kind: str, parts: list[Part], file: BinaryIO, problems: list[str]
 ) -> tuple["Exif", BinaryIO] | None:
-    """EXIF, and the file that it lies in, from "II" or "MM" on."""
+    """Find EXIF; return it and a file that begins with its "II" or "MM"."""
     try:
         if kind in ("JPEG", "PNG", "WEBP"):
             return _loaded(_exif_of_parts(parts))
-        image = _opened(file)
+        image = _open_other_format(file)
         if image is None:
             return None
         if kind == "TIFF":
             return image.getexif(), file
         return _loaded(image.info.get("exif") or b"")
-    except Exception as error:  # damaged data can make it raise anything
+    except Exception as error:  # damaged data can raise any error
         problems.append(f"EXIF is damaged: {error}")
         return None
 
@@ -46,11 +46,11 @@ def _exif_of_parts(parts: list[Part]) -> bytes:
     return b""
 
 
-def _opened(file: BinaryIO) -> "Image | None":
-    """Open a format whose parts are not known here; none of them needs its pixels decoded."""
+def _open_other_format(file: BinaryIO) -> "Image | None":
+    """Open a format that :func:`file_parts` cannot read for EXIF, without decoding its pixels."""
     try:
         return open_picture(file, _ANY_NUMBER)
-    except Exception:  # no picture, or none that is read: whoever reads its pixels tells
+    except Exception:  # not a supported picture: reading its pixels gives the reason
         return None
 
 
@@ -59,7 +59,7 @@ def _loaded(content: bytes) -> tuple["Exif", BinaryIO] | None:
 
     data = content.removeprefix(_IN_JPEG)
     file = io.BytesIO(data)
-    tag_sizes(file)  # may refuse it
+    tag_sizes(file)  # raises an error if they hold too much
     exif = Exif()
     exif.load(data)
     return (exif, file) if data else None
@@ -68,7 +68,7 @@ def _loaded(content: bytes) -> tuple["Exif", BinaryIO] | None:
 def exif_claims(
     exif: "Exif", file: BinaryIO, problems: list[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Where, name and value of each tag, as text."""
+    """Yield the group, name and value of each tag, as text."""
     from PIL.ExifTags import GPSTAGS, IFD, TAGS
 
     groups = (("EXIF", None), ("EXIF photo", IFD.Exif), (POSITION, IFD.GPSInfo))
@@ -82,13 +82,13 @@ def exif_claims(
         for tag, value in tags.items():
             name = names.get(tag, f"tag 0x{tag:04x}")
             if value is None:
-                problems.append(f"{where}: {name} holds too much to be shown")
-            elif tag not in (IFD.Exif, IFD.GPSInfo, IFD.Interop):  # these only point elsewhere
+                problems.append(f"{where}: {name} is too large to show")
+            elif tag not in (IFD.Exif, IFD.GPSInfo, IFD.Interop):  # these only point to others
                 yield where, name, _as_text(name, value)
 
 
 def _first_tags(exif: "Exif", file: BinaryIO) -> dict[int, Any]:
-    """Tags of the first directory; None for values that are too large to unpack."""
+    """Return the tags of the first directory; None for values too large to unpack."""
     left = _MAX_UNPACKED
     tags = {}
     sizes = tag_sizes(file)
@@ -100,10 +100,10 @@ def _first_tags(exif: "Exif", file: BinaryIO) -> dict[int, Any]:
 
 
 def _tags(exif: "Exif", file: BinaryIO, number: int) -> dict[int, Any]:
-    """Tags of another directory, which Pillow unpacks all at once."""
+    """Return the tags of another directory, which Pillow unpacks all at once."""
     start = exif.get(number)
     if isinstance(start, int) and sum(tag_sizes(file, start).values()) > _MAX_UNPACKED:
-        raise ValueError("it holds too much")
+        raise ValueError("it is too large")
     return exif.get_ifd(number)
 
 
@@ -117,7 +117,7 @@ def _as_text(name: str, value: Any) -> str:
 
 
 def _bytes_as_text(name: str, value: bytes) -> str:
-    """Text that EXIF stores as bytes; of anything else, how much there is and how it begins."""
+    """Decode text that EXIF stores as bytes; describe other bytes by their number and beginning."""
     code = value[:8].rstrip(b"\0")
     if name == "UserComment" and code in _CODES:
         text = value[8:]

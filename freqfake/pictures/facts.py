@@ -1,4 +1,4 @@
-"""What a picture file says about how it was delivered."""
+"""Facts of a picture file: its size, how its pixels are coded, its hash."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OpenFile = io.BufferedReader | io.BytesIO
 _LOSSLESS_FORMATS = frozenset({"BMP", "DIB", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF"})
 _LOSSY_TIFF = frozenset({"jpeg", "tiff_jpeg", "webp"})
-_JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: what several phones and cameras write
+_JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: written by several phones and cameras
 _LUMINANCE = np.array(
     [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55,
      14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
@@ -29,7 +29,7 @@ _SUBSAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the file itself says about a picture, before a pixel is looked at.
+    """Facts about a picture and its file.
 
     Attributes
     ----------
@@ -37,29 +37,29 @@ class ImageFacts:
         In pixels, as stored (the EXIF orientation is not applied).
     mode : str
         Pillow's name of the pixel layout: "RGB", "L", "P", "CMYK", "I;16", ...
-    delivery : str
+    coding : str
         How the pixels were coded: "lossless", "JPEG 4:2:0", "JPEG 4:4:4", "lossy WEBP", or
-        the name of a format that may be either, such as "AVIF";
-        "pixels" for an array or a PIL image made in memory, whose coding nobody knows.
+        the name of a format that may be lossless or lossy, such as "AVIF";
+        "pixels" for an array or a PIL image made in memory, whose coding is unknown.
     animated : bool
-        Whether there is more than one frame. The first one is read.
+        Whether there is more than one frame. Only the first is read.
     transparent : bool
-        Whether some pixel is not opaque. Colours are read as stored.
+        Whether any pixel is not opaque. Colours are read as stored.
     quality : int
-        Of a JPEG, 1 to 100: the one whose standard luminance table (IJG) is nearest to the
-        file's. 0 for anything else.
+        Of a JPEG, 1 to 100: the quality whose standard luminance table (IJG) is nearest to the
+        file's. 0 for other formats.
     n_bytes : int
-        Size of the file; 0 if there is none.
+        Size of the file; 0 without a file.
     format : str
-        Of the file, in Pillow's name: "PNG", "JPEG", ...; empty if there is none.
+        Pillow's name of the file format: "PNG", "JPEG", ...; empty without a file.
     sha256 : str
-        Of the file's bytes, in hexadecimal; empty if there is none.
+        SHA-256 of the file's bytes, in hexadecimal; empty without a file.
     """
 
     width: int
     height: int
     mode: str
-    delivery: str
+    coding: str
     animated: bool = False
     transparent: bool = False
     quality: int = 0
@@ -69,13 +69,13 @@ class ImageFacts:
 
 
 def facts_of(image: "Image.Image", file: OpenFile | None) -> ImageFacts:
-    """Facts of an opened picture, and of the file it was opened from, if there is one."""
+    """Return the facts of an open picture and of its file, if there is one."""
     jpeg = image.format in _JPEG_FORMATS
     return ImageFacts(
         width=image.width,
         height=image.height,
         mode=image.mode,
-        delivery=_delivery(image, file),
+        coding=_coding(image, file),
         animated=not jpeg and bool(getattr(image, "is_animated", False)),
         transparent=image.has_transparency_data and _some_transparent(image),
         quality=_jpeg_quality(image) if jpeg else 0,
@@ -95,21 +95,21 @@ def _some_transparent(image: "Image.Image") -> bool:
     return bool(alpha.min() < 255)
 
 
-def _delivery(image: "Image.Image", file: OpenFile | None) -> str:
+def _coding(image: "Image.Image", file: OpenFile | None) -> str:
     if image.format is None:
         return "pixels"
     if image.format in _JPEG_FORMATS:
-        return _jpeg_delivery(image)
+        return _jpeg_coding(image)
     if image.format == "WEBP" and file is not None:
         return "lossless" if _webp_is_lossless(file) else "lossy WEBP"
     if image.format == "TIFF" and image.info.get("compression") in _LOSSY_TIFF:
         return "lossy TIFF"
     if image.format in _LOSSLESS_FORMATS:
         return "lossless"
-    return image.format  # lossy or not: the format alone does not tell
+    return image.format  # may be lossless or lossy
 
 
-def _jpeg_delivery(image: "Image.Image") -> str:
+def _jpeg_coding(image: "Image.Image") -> str:
     from PIL import JpegImagePlugin
 
     subsampling = _SUBSAMPLING.get(JpegImagePlugin.get_sampling(image))
@@ -125,14 +125,14 @@ def _jpeg_quality(image: "Image.Image") -> int:
 
 @cache
 def _luminance_tables() -> npt.NDArray[np.int64]:
-    """Tables of the qualities 1 to 100, each sorted (ITU-T T.81 Table K.1, scaled as by IJG)."""
+    """Return the sorted tables of qualities 1 to 100 (ITU-T T.81 Table K.1, scaled as by IJG)."""
     quality = np.arange(1, 101)[:, np.newaxis]
     scale = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
     return np.sort(np.clip((_LUMINANCE * scale + 50) // 100, 1, 255), axis=1)
 
 
 def _webp_is_lossless(file: OpenFile) -> bool:
-    """Look for the chunk of a lossless still picture (RIFF container, WebP specification)."""
+    """Return whether there is a lossless still picture (RIFF container, WebP specification)."""
     file.seek(12)  # "RIFF", size, "WEBP"
     while len(header := file.read(8)) == 8:
         if header[:4] in (b"VP8 ", b"VP8L", b"ANMF"):

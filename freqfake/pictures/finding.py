@@ -1,4 +1,4 @@
-"""Finding picture files: folders and globs, searched without losing a file silently."""
+"""Find picture files in folders and globs without silently skipping any."""
 
 import contextlib
 import glob
@@ -19,14 +19,14 @@ _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' other 
 
 
 def is_folder(path: str) -> bool:
-    """Whether there is a folder of this name; not if nobody may look."""
-    return os.path.isdir(path)  # noqa: PTH112  (pathlib's raises where there is no permission)
+    """Whether a path is a folder; False without permission to check."""
+    return os.path.isdir(path)  # noqa: PTH112  (pathlib's raises without permission)
 
 
 def matches(pattern: str) -> list[str]:
-    """Find the matches of a glob, and folders on the way that cannot be listed.
+    """Find the matches of a glob, and folders that cannot be listed.
 
-    As glob's own, but ``**`` follows no links: two that lead back would never come to an end.
+    Works like `glob`, but ``**`` does not follow links: two that lead back would never end.
     """
     stars = _ANY_DEPTH.search(pattern)
     if stars is None:
@@ -47,10 +47,9 @@ def matches(pattern: str) -> list[str]:
 
 
 def walk(folder: str, *, hidden: bool = True) -> Iterator[tuple[str, list[str] | None]]:
-    """Folders from here on down, with the names in each; None where they cannot be listed.
+    """Yield a folder and all below it, with the names in each; None if it cannot be listed.
 
-    Links to folders are not followed. Where one leads outside, so that something is left out, it
-    is warned of.
+    Links to folders are not followed. A link that leads outside gives a warning.
     """
     waiting, links, searched = [folder], [], set()
     while waiting:
@@ -76,11 +75,11 @@ def walk(folder: str, *, hidden: bool = True) -> Iterator[tuple[str, list[str] |
 
 
 def _kind(entry: "os.DirEntry[str]") -> str:
-    """Tell "folder", "link" to a folder, or "file", which is anything else."""
+    """Return "folder", "link" (to a folder) or "file" (anything else)."""
     try:
         if not entry.is_dir():
             return "file"
-    except OSError:  # nobody can tell; reading it will
+    except OSError:  # reading it gives the reason
         return "file"
     return "link" if _is_link(entry.path) else "folder"
 
@@ -92,14 +91,14 @@ def _is_link(path: str) -> bool:
 
 
 def _identity(path: str) -> tuple[int, int]:
-    """Tell a folder from others, under whatever name it is met."""
+    """Identify a folder by whatever path it is reached."""
     status = os.stat(path)  # noqa: PTH116  (the same)
     return status.st_dev, status.st_ino
 
 
 def _warn_of(link: str) -> None:
     warnings.warn(
-        f"not searched: {link} is a link to a folder elsewhere; name it as an input of its own",
+        f"not searched: {link} is a link to a folder elsewhere; pass it as an input to search it",
         UnreadableImageWarning,
         stacklevel=2,
     )
@@ -108,30 +107,30 @@ def _warn_of(link: str) -> None:
 def find_images(
     paths: PathLike | Iterable[PathLike], *, also: Collection[str] = ()
 ) -> Iterator[str]:
-    """Files named by paths, folders and globs, each once, in a fixed order.
+    """Find the files named by paths, folders and globs, each once, in a fixed order.
 
     Parameters
     ----------
     paths : path or iterable of paths
-        A file is taken as it is, whatever its name and whether it exists or not: reading it
-        tells. A folder is searched through for the file names of pictures and for files without
-        an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are expanded
-        where no file has that very name. A link to a file counts as a file. A link to a folder is
-        searched through if it is named, or matched, itself, but not if it is met on the way.
+        A file is yielded whatever its name, and even if it does not exist: reading it gives the
+        error. A folder is searched, with its subfolders, for files with the endings of pictures
+        or without an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are
+        expanded unless a file has that exact name. A link to a file counts as a file. A link to
+        a folder is searched if it is itself named or matched, but not if a search meets it.
     also : collection of str
-        Further endings that a folder is searched for, in lower case, such as
+        More endings to search folders for, in lower case, such as
         :data:`freqfake.crops.video.VIDEO_ENDINGS`.
 
     Yields
     ------
     str
-        Path of a file; a folder or glob in which nothing was found is yielded itself, and so is
-        a folder that cannot be listed, so that it is not passed over in silence.
+        Path of a file. A folder or glob with no results, or a folder that cannot be listed, is
+        itself yielded, so that it is not silently skipped.
 
     Warns
     -----
     UnreadableImageWarning
-        For each link to a folder that was met on the way and leads out of what is searched.
+        For each link to a folder that is met in a search and leads outside it.
     """
     seen: set[str] = set()
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
@@ -152,7 +151,7 @@ def _expand(path: str, also: Collection[str]) -> list[str]:
 
 
 def _search_folder(folder: str, also: Collection[str]) -> list[str]:
-    """Files that are named like pictures, and folders that cannot be listed."""
+    """Find files with the endings of pictures, and folders that cannot be listed."""
     from PIL import Image
 
     endings = set(Image.registered_extensions()) | {""} | set(also)

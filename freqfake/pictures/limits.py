@@ -1,4 +1,4 @@
-"""Opening a file that may be anything: an ordinary one, within limits, of a known format."""
+"""Open untrusted files: regular files within limits, in known formats."""
 
 import os
 import stat
@@ -12,29 +12,29 @@ from .containers import check_parts
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far below what fills the memory
-MAX_BYTES = 1 << 29  # of a picture's file, 512 MiB: that many pixels with four bytes each
-# Left out is what no camera and no web site delivers, above all what starts a program (EPS), holds
-# a picture of any other format (IPTC, ICO), or was broken into before (PSD, FITS).
-# HEIF is there if another package has registered it with Pillow. TGA has no signature: the last.
+MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far too few to fill the memory
+MAX_BYTES = 1 << 29  # of a picture file, 512 MiB: that many pixels at four bytes each
+# Excluded are formats that cameras and web sites do not use, above all those that start a program
+# (EPS), hold pictures of any other format (IPTC, ICO), or had security holes (PSD, FITS).
+# HEIF needs another package to register it with Pillow. TGA comes last: it has no signature.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "DIB", "PCX", "QOI", "SGI", "TIFF", "WEBP", "AVIF",
            "JPEG2000", "HEIF", "TGA")  # fmt: skip
 
-_HUNGRY = frozenset({"HEIF", "JPEG2000", "WEBP"})  # take twice the memory of the others
-_SLOW = 16  # times, at the least, that a decoder takes which Pillow has in Python
+_HUNGRY = frozenset({"HEIF", "JPEG2000", "WEBP"})  # need twice the memory of others
+_SLOW = 16  # Pillow's decoders in Python take at least this many times as long
 _SMALL_TILE = 1 << 22  # pixels; a small picture may be stored in one larger tile
-_PILLOWS_LIMIT = threading.Lock()  # a global of Pillow's, which is not touched but under this
+_PILLOWS_LIMIT = threading.Lock()  # guards a global of Pillow
 
 
 def open_file(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open an ordinary file; what may never end, a device, pipe or socket, is refused at once."""
+    """Open a regular file; refuse a device, pipe or socket, which may never end."""
     status = Path(path).stat()
     if stat.S_ISREG(status.st_mode):
         if not status.st_size:
             raise ValueError("the file is empty")
     elif not stat.S_ISDIR(status.st_mode):
         raise ValueError("a device, pipe or socket, not a file")
-    return open(path, "rb", opener=_without_waiting)  # it may have become something else
+    return open(path, "rb", opener=_without_waiting)  # the path may have changed since
 
 
 def _without_waiting(name: str, flags: int) -> int:
@@ -42,28 +42,28 @@ def _without_waiting(name: str, flags: int) -> int:
 
 
 def check_size(file: BinaryIO, max_pixels: int) -> None:
-    """Refuse a file that is larger than any picture that would be read."""
+    """Refuse a file that is larger than any picture within the limits."""
     limit = max(MAX_BYTES, 4 * max_pixels)
     n_bytes = file.seek(0, os.SEEK_END)
     if n_bytes > limit:
         raise ValueError(
-            f"a file of {n_bytes / 1e6:.0f} MB is more than the limit of {limit / 1e6:.0f}, four "
+            f"a file of {n_bytes / 1e6:.0f} MB is above the limit of {limit / 1e6:.0f} MB, four "
             "bytes a pixel; raise it with max_pixels (--max-pixels) for files that you trust"
         )
 
 
 def open_picture(file: BinaryIO, max_pixels: int) -> "Image.Image":
-    """Open a picture without decoding it; refuse one that would be too much."""
+    """Open a picture without decoding it; refuse one beyond the limits."""
     check_size(file, max_pixels)
     check_parts(file)
-    image = _opened(file)
+    image = _identify(file)
     _check_pixels(image, max_pixels)
     _check_tiles(image)
     return image
 
 
-def _opened(file: BinaryIO) -> "Image.Image":
-    """Open a picture of any size: Pillow's limit gives way to ours."""
+def _identify(file: BinaryIO) -> "Image.Image":
+    """Open a picture of any size, without Pillow's own limit."""
     from PIL import Image, UnidentifiedImageError
 
     Image.init()
@@ -86,13 +86,13 @@ def _why_unknown(file: BinaryIO) -> str:
     for name, (_, accept) in Image.OPEN.items():
         if name not in FORMATS and accept and accept(head) is True:
             return f"the format {name} is not read, for safety; convert the picture to PNG"
-    return "not a picture, or of a format that is not supported"
+    return "not a picture, or its format is not supported"
 
 
 def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
     n_pixels, cost = image.width * image.height, _cost(image)
     if n_pixels * cost > max_pixels:
-        kind = f" for {image.format} of this kind" if cost > 1 else ""
+        kind = f" for this kind of {image.format}" if cost > 1 else ""
         raise ValueError(
             f"{n_pixels / 1e6:.1f} megapixels are more than the limit of "
             f"{max_pixels / cost / 1e6:.1f}{kind}; raise it with max_pixels (--max-pixels) for "
@@ -101,7 +101,7 @@ def _check_pixels(image: "Image.Image", max_pixels: int) -> None:
 
 
 def _cost(image: "Image.Image") -> int:
-    """Tell how many times as much as others a pixel takes to decode, in memory or time."""
+    """Return the cost to decode a pixel, in memory or time; 1 in most formats."""
     from PIL import Image
 
     if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", [])[:1]):
@@ -110,9 +110,9 @@ def _cost(image: "Image.Image") -> int:
 
 
 def _check_tiles(image: "Image.Image") -> None:
-    """Refuse a TIFF whose tiles are much larger than its picture; each is decoded as a whole."""
+    """Refuse a TIFF whose tiles, each decoded whole, are much larger than its picture."""
     tags = getattr(image, "tag_v2", {})
     width, height = (tags.get(number, 0) for number in (322, 323))
     n_pixels = image.width * image.height
     if width * height > max(4 * n_pixels, _SMALL_TILE):
-        raise ValueError(f"tiles of {width} by {height} pixels for a picture that is far smaller")
+        raise ValueError(f"tiles of {width} by {height} pixels for a much smaller picture")

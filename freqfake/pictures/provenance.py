@@ -1,7 +1,6 @@
-"""What a picture file claims about where it comes from: EXIF, texts, a C2PA manifest.
+"""Read what a picture file claims about its origin: EXIF, texts, a C2PA manifest.
 
-Everything here can be written by anybody, and none of it enters a score. It is for whoever has to
-ask where a picture has been.
+Anyone can write these claims, and none of them enters a score. They help to trace a picture.
 """
 
 import hashlib
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 C2PA = Literal["present", "absent", "not looked for"]
 
-MAX_CLAIMS = 1000  # of a file; cameras and editors write some hundred
+MAX_CLAIMS = 1000  # of a file; cameras and editors write about a hundred
 
 _C2PA_TIFF_TAG = 0xCD41
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
@@ -38,7 +37,7 @@ _MAX_PROBLEMS = 20
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that a file says.
+    """A claim in a file.
 
     Attributes
     ----------
@@ -46,10 +45,10 @@ class Claim:
         "EXIF", "EXIF photo", "EXIF position" (GPS), "text" (of a PNG), "comment" (of a JPEG),
         "XMP", ...
     name : str
-        Of the tag, or the keyword.
+        Name of the tag, or keyword.
     value : str
-        As it is in the file, whatever characters that are. Escape it before it is shown. Bytes that
-        are no text are described: their number, and the first of them.
+        As in the file, with any characters: escape it before showing it. Bytes that are not text
+        are described by their number and the first few.
     """
 
     where: str
@@ -59,21 +58,21 @@ class Claim:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a picture file claims, and what identifies it.
+    """The claims of a picture file, its hash and its size.
 
     Attributes
     ----------
     sha256 : str
-        Of the whole file, in hexadecimal.
+        SHA-256 of the whole file, in hexadecimal.
     n_bytes : int
         Size of the file.
     claims : tuple of Claim
     c2pa : {"present", "absent", "not looked for"}
         Whether there is a C2PA manifest (Content Credentials). Its signature is not verified,
-        and what it says is not read. The last is for formats other than JPEG, PNG, WebP, AVIF,
+        and its content is not read. The last value is for formats other than JPEG, PNG, WebP, AVIF,
         HEIF and TIFF.
     thumbnail : bool
-        Whether EXIF holds a small picture of its own, which may show another state of the picture.
+        Whether EXIF holds a thumbnail, which may show another state of the picture.
     problems : tuple of str
         What could not be read, and why.
     """
@@ -86,7 +85,7 @@ class Provenance:
     problems: tuple[str, ...] = ()
 
     def named(self, name: str) -> str:
-        """Value of the first claim of a name, "Model" or "Software"; empty if there is none.
+        """Return the value of the first claim named so, such as "Model"; empty if none is.
 
         Examples
         --------
@@ -103,18 +102,18 @@ class Provenance:
 
     @property
     def digital_source_type(self) -> str:
-        """What XMP declares in IPTC's terms, such as "trainedAlgorithmicMedia"; mostly empty."""
+        """IPTC source type declared in XMP, such as "trainedAlgorithmicMedia"; usually empty."""
         packets = (claim.value for claim in self.claims if claim.where == "XMP")
         declared = (found for packet in packets for found in _SOURCE_TYPE.findall(packet))
         return next(declared, "")
 
 
 def read_provenance(path: PathLike) -> Provenance:
-    """Read what a picture file claims about where it comes from.
+    """Read what a picture file claims about its origin.
 
-    No pixel is decoded, so a file whose picture is damaged can still be asked. What goes beyond
+    No pixel is decoded, so the claims of a damaged picture can be read. Anything beyond
     :data:`MAX_CLAIMS`, :data:`freqfake.pictures.containers.MAX_METADATA` or
-    :data:`freqfake.pictures.containers.MAX_VALUE` is left out, and told in the problems.
+    :data:`freqfake.pictures.containers.MAX_VALUE` is left out and listed in the problems.
 
     Parameters
     ----------
@@ -159,15 +158,15 @@ def _read_open_file(file: BufferedReader) -> Provenance:
     n_bytes = file.tell()
     problems: list[str] = []
     kind = container_of(file)
-    parts, complete = _told_parts(file, problems)
+    parts, complete = _read_parts(file, problems)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = find_exif(kind, parts, file, problems)
-        told: list[Iterator[Claim]] = []
+        found_claims: list[Iterator[Claim]] = []
         if found is not None:
-            told.append(Claim(*claim) for claim in exif_claims(*found, problems))
-        told += [_text_claims(*part, problems) for part in parts]
-        claims = list(itertools.islice(itertools.chain(*told), MAX_CLAIMS + 1))
+            found_claims.append(Claim(*claim) for claim in exif_claims(*found, problems))
+        found_claims += [_text_claims(*part, problems) for part in parts]
+        claims = list(itertools.islice(itertools.chain(*found_claims), MAX_CLAIMS + 1))
         thumbnail = found is not None and bool(second_directory(found[1]))
     problems += dict.fromkeys(f"EXIF: {warning.message}" for warning in caught)
     if len(claims) > MAX_CLAIMS:
@@ -178,19 +177,19 @@ def _read_open_file(file: BufferedReader) -> Provenance:
     return Provenance(digest, n_bytes, tuple(claims[:MAX_CLAIMS]), c2pa, thumbnail, tuple(problems))
 
 
-def _told_parts(file: BinaryIO, problems: list[str]) -> tuple[list[Part], bool]:
-    """Give the parts that tell anything, and whether these are all, or only the first ones."""
+def _read_parts(file: BinaryIO, problems: list[str]) -> tuple[list[Part], bool]:
+    """Return the parts that hold metadata, and whether all parts were read."""
     parts: list[Part] = []
     try:
-        parts += (part for part in file_parts(file) if _is_told(*part))
+        parts += (part for part in file_parts(file) if _is_metadata(*part))
     except ValueError as error:
-        problems.append(f"{error}; what comes later is left out")
+        problems.append(f"{error}; the rest is left out")
         return parts, False
     return parts, True
 
 
-def _is_told(name: str, content: bytes) -> bool:
-    """Whether a part tells anything: the others need not be kept."""
+def _is_metadata(name: str, content: bytes) -> bool:
+    """Whether a part holds metadata; others are not kept."""
     texts = ("tEXt", "zTXt", "iTXt", "eXIf", "EXIF", "XMP ", "COM", "APP1")
     return name in texts or holds_c2pa(name, content)
 
@@ -225,7 +224,7 @@ def _text_claims(name: str, content: bytes, problems: list[str]) -> Iterator[Cla
 
 
 def _png_text(name: str, content: bytes) -> tuple[str, str]:
-    """Keyword and text of a chunk (PNG specification, third edition, 11.3.3)."""
+    """Return the keyword and text of a chunk (PNG specification, third edition, 11.3.3)."""
     keyword, _, rest = content.partition(b"\0")
     if name == "tEXt":
         return keyword.decode("latin-1"), rest.decode("latin-1")

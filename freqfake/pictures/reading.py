@@ -1,6 +1,6 @@
-"""Reading pictures.
+"""Read pictures.
 
-Nothing in a picture file is trusted: whatever Pillow raises on a broken one becomes an
+Picture files are not trusted: any error that Pillow raises becomes an
 :class:`~freqfake.exceptions.ImageReadError` that says what is wrong.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     ImageLike: TypeAlias = PathLike | Image.Image | npt.NDArray[Any]
-else:  # without a wait for Pillow
+else:  # saves importing Pillow
     ImageLike = Any
 
 
@@ -35,44 +35,44 @@ def read_image(
     Parameters
     ----------
     path : str or path-like
-        An ordinary file in one of :data:`freqfake.pictures.limits.FORMATS`, of up to
+        A regular file in one of :data:`freqfake.pictures.limits.FORMATS`, of up to
         :data:`freqfake.pictures.limits.MAX_BYTES`.
     max_pixels : int
         A picture with more pixels is refused before it is decoded: a small file can hold a picture
-        that fills the memory. The six features take 20 to 40 bytes a pixel. WebP and JPEG 2000,
-        which take twice the memory to decode, may have half as many; the few kinds that Pillow
-        decodes in Python, and slowly, such as QOI, a sixteenth. A file may have four bytes
-        a pixel, if that is more than :data:`freqfake.pictures.limits.MAX_BYTES`.
+        that fills the memory. The six features take 20 to 40 bytes a pixel. The limit is half for
+        WebP and JPEG 2000, which take twice the memory to decode, and a sixteenth for the few
+        kinds that Pillow decodes slowly, in Python, such as QOI. A file may have four bytes a
+        pixel of the limit, if that is more than :data:`freqfake.pictures.limits.MAX_BYTES`.
 
     Returns
     -------
     pixels : ndarray
-        uint8 of shape (n_rows, n_cols, 3); for grey pictures of shape (n_rows, n_cols), uint16
-        where the file has 16 bits, floating point where it has those.
+        uint8 of shape (n_rows, n_cols, 3); for grey pictures of shape (n_rows, n_cols), and
+        uint16 or floating point if the file holds 16 bits or floating point.
     facts : ImageFacts
 
     Raises
     ------
     ImageReadError
-        With the reason: not found, empty, no picture, truncated, too many pixels, a device,
+        With the reason: not found, empty, not a picture, truncated, too many pixels, a device,
         a format that is not read for safety, or what
         :func:`freqfake.pictures.containers.check_parts` refuses.
 
     Notes
     -----
-    Palette colours are looked up, CMYK and other colour models are converted to RGB by Pillow's
-    plain formulas, transparency is left out, of several frames the first is taken. Pillow reads
-    16-bit colour as 8-bit. The EXIF orientation is not applied.
+    Palette colours are looked up. CMYK and other colour models are converted to RGB by Pillow's
+    plain formulas. Transparency is ignored. Only the first frame is read. Pillow reads 16-bit
+    colour as 8-bit. The EXIF orientation is not applied.
     """
     try:
         with open_file(path) as file:
             return _read_open_file(file, max_pixels)
-    except Exception as error:  # a broken file can make a decoder raise anything
+    except Exception as error:  # a broken file can make a decoder raise any error
         raise ImageReadError(why_unreadable(path, error, "picture")) from error
 
 
 def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
-    """Put into words why a file, which should be a `kind`, cannot be read."""
+    """Describe why a file cannot be read as a `kind`."""
     name = os.fspath(path)
     if isinstance(error, FileNotFoundError):
         return f"no such file: {name}"
@@ -89,7 +89,7 @@ def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
 def read_any(
     image: ImageLike, *, max_pixels: int = MAX_PIXELS
 ) -> tuple[npt.NDArray[Any], ImageFacts]:
-    """Pixels and facts of a path, a PIL image or an array."""
+    """Return the pixels and facts of a path, a PIL image or an array."""
     if isinstance(image, (str, os.PathLike)):
         return read_image(image, max_pixels=max_pixels)
     if is_pil_image(image):
@@ -107,23 +107,23 @@ def read_any(
 
 
 def read_bytes(data: bytes) -> tuple[npt.NDArray[Any], ImageFacts]:
-    """Pixels and facts of a picture file in memory, one that was made by this program."""
+    """Return the pixels and facts of a picture file in memory, made by this program."""
     return _read_open_file(io.BytesIO(data), MAX_PIXELS)
 
 
 def load_pixels(image: ImageLike) -> npt.NDArray[Any]:
-    """Pixels of a path, a PIL image or an array, of shape (n_rows, n_cols, 1 or 3)."""
+    """Return the pixels of a path, a PIL image or an array, of shape (n_rows, n_cols, 1 or 3)."""
     return check_shape(image if isinstance(image, np.ndarray) else read_any(image)[0])
 
 
 def is_pil_image(image: object) -> "TypeGuard[Image.Image]":
-    """Whether something is a PIL image, told without importing Pillow."""
+    """Whether an object is a PIL image, checked without importing Pillow."""
     return hasattr(image, "getbands") and hasattr(image, "convert")
 
 
 def _read_open_file(file: OpenFile, max_pixels: int) -> tuple[npt.NDArray[Any], ImageFacts]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata is no news about the pixels
+        warnings.simplefilter("ignore")  # damaged metadata does not affect the pixels
         with open_picture(file, max_pixels) as image:
             return _pixels(image), facts_of(image, file)
 

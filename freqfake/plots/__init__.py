@@ -1,7 +1,7 @@
 """Figures. They need matplotlib: ``python -m pip install "freqfake[plots]"``.
 
-Each function draws into the axes it is given, or into new ones, and returns them. Colours are
-told apart with every kind of colour vision, and never tell anything alone.
+Each function draws into the axes it is given, or into new ones, and returns them. The colours can
+be told apart with every kind of colour vision, and nothing is shown by colour alone.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The six features against those of known pictures, and what makes up a score."""
+"""The six features against those of known pictures, and the parts of a score."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SIDES = ((0, "real", REAL_COLOUR, "o"), (1, "fake", FAKE_COLOUR, "^"))
-_MAX_DEVIATION = 12.0  # standard deviations that are drawn; what lies beyond is put at the edge
+_MAX_DEVIATION = 12.0  # standard deviations; values beyond are drawn at the edge
 _N_FEATURES = len(FEATURE_NAMES)
 
 
@@ -28,7 +28,7 @@ def plot_features(
     features : array-like of shape (6,) or (n_pictures, 6)
         From :func:`freqfake.asynchrony_features`.
     X : array-like of shape (n_known, 6)
-        Of known pictures. The training pictures of a detector on the six features are
+        Of known pictures. A detector on the six features has those of its training pictures:
         ``detector.classifier.source_`` and ``detector.classifier.source_labels_``.
     y : array-like of shape (n_known,)
         1 for fake, 0 for real.
@@ -37,8 +37,8 @@ def plot_features(
     Returns
     -------
     matplotlib Axes
-        Thick bars hold half of the known pictures of a side, thin ones 95 %. A mark at the edge,
-        an arrow, lies farther out.
+        Thick bars hold half of the known real or fake pictures, thin bars 95 %. An arrow at the
+        edge stands for a value farther out.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def plot_mixture(
     names: tuple[str, str] = ("mean", "icorr_rg"),
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw two of the six features and the two Gaussians that were found in them.
+    """Draw two of the six features and the two Gaussians of a mixture.
 
     Parameters
     ----------
@@ -102,16 +102,16 @@ def plot_mixture(
         Fitted to six features.
     X : array-like of shape (n_pictures, 6)
     y : array-like of shape (n_pictures,), optional
-        1 for fake, 0 for real: the truth, which the mixture did not see. Without it all pictures
-        look alike.
+        1 for fake, 0 for real: the true labels, which were not used to fit the mixture. Without
+        them all pictures are drawn alike.
     names : tuple of two str
-        Of :data:`freqfake.FEATURE_NAMES`, across and up.
+        Horizontal and vertical axis, of :data:`freqfake.FEATURE_NAMES`.
     ax : matplotlib Axes, optional
 
     Returns
     -------
     matplotlib Axes
-        The ellipses lie at one and at two standard deviations.
+        The ellipses are at one and two standard deviations.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def plot_mixture(
         raise ValueError(f"`X` must have 6 columns; got shape {X.shape}")
     for name in names:
         if name not in FEATURE_NAMES:
-            raise ValueError(f"`names` must be of {', '.join(FEATURE_NAMES)}; got {name!r}")
+            raise ValueError(f"`names` must be among {', '.join(FEATURE_NAMES)}; got {name!r}")
     chosen = [FEATURE_NAMES.index(name) for name in names]
     ax = new_axes(ax)
     if y is None:
@@ -209,7 +209,7 @@ def _check_sides(X: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
 
 
 def _ellipse(mean: npt.NDArray[Any], covariance: npt.NDArray[Any]) -> Any:
-    """Make the function that gives the points so many standard deviations from the mean."""
+    """Return a function that gives the outline at a number of standard deviations."""
     angles = np.linspace(0, 2 * np.pi, 200)
     circle = np.linalg.cholesky(covariance) @ np.array([np.cos(angles), np.sin(angles)])
     return lambda deviations: mean[:, np.newaxis] + deviations * circle

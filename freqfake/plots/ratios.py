@@ -1,4 +1,4 @@
-"""How far scores and likelihood ratios can be trusted."""
+"""How reliable scores and likelihood ratios are."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plot_tippett(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Share of pictures whose likelihood ratio exceeds a value, real and fake apart.
+    """Draw the shares of real and of fake pictures with at least a given likelihood ratio.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def plot_tippett(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = N
 
 
 def plot_ece(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Empirical cross-entropy of likelihood ratios over the prior.
+    """Draw the empirical cross-entropy of likelihood ratios over the prior.
 
-    The curve of good ratios lies under that of no evidence, and close to that of the same ratios
+    The curve of good ratios lies below that of no evidence, and close to that of the same ratios
     calibrated in hindsight (Ramos et al. 2013). Its value at even odds is the Cllr.
 
     Parameters
@@ -105,7 +105,7 @@ def plot_ece(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
 
 
 def plot_pav(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Likelihood ratios against the same calibrated in hindsight; good ones lie on the diagonal.
+    """Draw likelihood ratios against the same ratios calibrated in hindsight.
 
     Parameters
     ----------
@@ -115,6 +115,7 @@ def plot_pav(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
     Returns
     -------
     matplotlib Axes
+        Good ratios lie on the diagonal.
 
     Examples
     --------
@@ -145,15 +146,15 @@ def plot_pav(y: npt.ArrayLike, llrs: npt.ArrayLike, *, ax: "Axes | None" = None)
 def plot_reliability(
     y: npt.ArrayLike, llrs: npt.ArrayLike, *, n_bins: int = 10, ax: "Axes | None" = None
 ) -> "Axes":
-    """Of the pictures that get a probability, how many are fake: the reliability diagram.
+    """Draw the reliability diagram: the share of fake pictures at each probability.
 
     Parameters
     ----------
     y, llrs, ax
-        See :func:`plot_tippett`. The probabilities follow from the ratios and the share of fake
+        See :func:`plot_tippett`. The probabilities follow from the ratios, with the share of fake
         pictures in `y` as the prior.
     n_bins : int
-        Groups of equal width that the probabilities are put into.
+        Number of bins of the probabilities, of equal width.
 
     Returns
     -------
@@ -203,17 +204,17 @@ def plot_scores(
     threshold: float | None = None,
     ax: "Axes | None" = None,
 ) -> "Axes":
-    """Draw how scores of known pictures are spread, and where a picture lies among them.
+    """Draw the distribution of known scores, and where one picture lies among them.
 
     Parameters
     ----------
     real, fake : array-like of shape (n_pictures,)
-        Scores, those a model was calibrated with are ``detector.held_out``.
+        Scores. Those that a model was calibrated with are ``detector.held_out``.
     score : float, optional
-        Of the picture that is looked at.
+        Of the one picture.
     threshold : float, optional
-        That a picture called fake exceeds, see :meth:`freqfake.Detector.threshold`. One that is
-        not finite is none.
+        Score that a picture must exceed to be called fake, see
+        :meth:`freqfake.Detector.threshold`; drawn only if finite.
     ax : matplotlib Axes, optional
 
     Returns
@@ -264,7 +265,7 @@ def plot_verbal_scale(
     llr : float
         log10 likelihood ratio, positive for fake.
     bounds : tuple of two floats, optional
-        Smallest and largest that the model's calibration pictures support:
+        Smallest and largest ratio that the model's calibration pictures support:
         ``(detector.calibrator.lower_bound_, detector.calibrator.upper_bound_)``.
     ax : matplotlib Axes, optional
 
@@ -308,9 +309,9 @@ def plot_verbal_scale(
 
 
 def _place(llr: float) -> float:
-    """Where a ratio stands on the ladder, whose steps are of one height, the middle one at 0."""
+    """Return the place of a ratio on a scale with steps of height 1, the middle one at 0."""
     limits = [limit for limit, _ in VERBAL_SCALE[::-1]]
-    limits.append(limits[-1] + 2)  # the last step is open; so far it is drawn
+    limits.append(limits[-1] + 2)  # the last step has no end; it is drawn up to here
     edges = [-limit for limit in limits[::-1]] + limits
     return float(np.interp(llr, edges, np.arange(len(edges)) - (len(edges) - 1) / 2))
 
@@ -318,18 +319,18 @@ def _place(llr: float) -> float:
 def _checked(
     y: npt.ArrayLike, llrs: npt.ArrayLike
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
-    """Labels and ratios as arrays, or an error that says what is wrong with them."""
+    """Check labels and ratios, and return them as arrays."""
     y, llrs = np.asarray(y), np.asarray(llrs, float)
     if y.ndim != 1 or y.shape != llrs.shape:
         raise ValueError(
-            f"`y` and `llrs` must be of one length; got shapes {y.shape} and {llrs.shape}"
+            f"`y` and `llrs` must have the same length; got shapes {y.shape} and {llrs.shape}"
         )
     if set(np.unique(y)) != {0, 1}:
         raise ValueError(f"`y` must hold both 0 (real) and 1 (fake); got {np.unique(y)}")
     if np.isnan(llrs).any():
         raise ValueError(
-            f"`llrs` must be numbers; got {int(np.isnan(llrs).sum())} that are missing: leave out "
-            "the pictures that cannot be read"
+            f"`llrs` must be numbers; got {int(np.isnan(llrs).sum())} NaN: leave out the pictures "
+            "that cannot be read"
         )
     return y, llrs
 

@@ -1,4 +1,4 @@
-"""How a network learned, how often a detector is right, and what delivery leaves of it."""
+"""Learning curves of a network, confusion matrices, and results after delivery."""
 
 import itertools
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def plot_learning_curves(
     log: "pd.DataFrame", *, axes: "Sequence[Axes] | None" = None
 ) -> "list[Axes]":
-    """Loss and accuracy over the epochs of a training.
+    """Draw loss and accuracy over the epochs of a training.
 
     Parameters
     ----------
     log : DataFrame
-        Of :func:`freqfake.deep.train_network`, or its ``log.csv``.
+        From :func:`freqfake.deep.train_network`, or its ``log.csv``.
     axes : sequence of two matplotlib Axes, optional
 
     Returns
@@ -56,14 +56,14 @@ def plot_learning_curves(
 
 
 def plot_confusion(y: npt.ArrayLike, called: npt.ArrayLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Confusion matrix: how many real and fake pictures were called real and fake.
+    """Draw the confusion matrix: how many real and fake pictures were called real and fake.
 
     Parameters
     ----------
     y : array-like of shape (n_pictures,)
         1 for fake, 0 for real.
     called : array-like of shape (n_pictures,)
-        The same, as they were called.
+        1 for called fake, 0 for called real.
     ax : matplotlib Axes, optional
 
     Returns
@@ -93,19 +93,19 @@ def plot_confusion(y: npt.ArrayLike, called: npt.ArrayLike, *, ax: "Axes | None"
 
 
 def plot_delivery(table: "pd.DataFrame", *, ax: "Axes | None" = None) -> "Axes":
-    """Draw what JPEG compression leaves of a detector.
+    """Draw how well a detector works after JPEG compression.
 
     Parameters
     ----------
     table : DataFrame
-        Of :func:`freqfake.detector.robustness.delivery_table`, or another with the columns
+        From :func:`freqfake.detector.robustness.delivery_table`, or another with the columns
         ``quality`` (1 to 100), ``subsampling`` and ``auc``.
     ax : matplotlib Axes, optional
 
     Returns
     -------
     matplotlib Axes
-        The best quality is on the left, as after a longer and longer delivery.
+        The best quality is on the left.
 
     Examples
     --------

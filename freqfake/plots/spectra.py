@@ -1,7 +1,6 @@
-"""A picture beside its spectra, and what they say ring by ring."""
+"""A picture, its spectra, and the power and agreement of its channels ring by ring."""
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy.typing as npt
 
 from .._optional import extra
 from ..features.rings import ring_profiles
+from ..features.spectrum import PAIRS as CHANNEL_PAIRS
 from ..features.spectrum import Spectrum, channel_spectra, full_plane
 from ..pictures.arrays import to_unit_range
 from ..pictures.reading import ImageLike, load_pixels
@@ -17,13 +17,13 @@ from ._style import CHANNEL_COLOURS, CHANNELS, LINE_STYLES, PAIR_COLOURS, PAIRS,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MAX_DRAWN = 1024  # rows and columns of a plane; of more, every second, third, ... is drawn
-_DIFFERENCE_SHOWN = 0.3  # of log spectra; larger ones are as bright, most are below 0.2
+_MAX_DRAWN = 1024  # rows and columns of a plane; of more, only every second, third, ...
+_DIFFERENCE_SHOWN = 0.3  # of log spectra; most are below 0.2, larger ones look the same
 _UNIT = "cycles per pixel"
 
 
 def plot_picture(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
-    r"""Draw a picture as the features see it.
+    r"""Draw the pixels that the features are computed from.
 
     Parameters
     ----------
@@ -52,18 +52,18 @@ def plot_picture(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
 def plot_spectra(
     image: ImageLike, *, spectrum: Spectrum = "log", axes: "Sequence[Axes] | None" = None
 ) -> "list[Axes]":
-    """Draw a picture, the spectra of its three channels, and how far each two of them differ.
+    """Draw a picture, the spectra of its three channels, and the differences of each pair.
 
-    Where the channels of a generated face drift apart, the differences are bright; their means
-    are the first three features (Eq. 5 and 6 of Le and Woo 2021).
+    Where the channels of a generated face drift apart, the differences are bright; the first
+    three features summarise their means (Eq. 5 and 6 of Le and Woo 2021).
 
     Parameters
     ----------
     image : array, PIL image or path
         See :func:`freqfake.asynchrony_features`.
     spectrum : {"log", "modulus"}
-        See :func:`freqfake.channel_spectra`. The modulus is drawn on a logarithmic scale: its
-        few large bins outshine all others.
+        See :func:`freqfake.channel_spectra`. The modulus is drawn on a logarithmic scale, because
+        a few bins are far larger than the others.
     axes : sequence of 7 matplotlib Axes, optional
         For the picture, the spectra of R, G, B, and the differences R-G, R-B, G-B.
 
@@ -85,7 +85,7 @@ def plot_spectra(
     if len(axes) != 7:
         raise ValueError(f"`axes` must be 7 axes; got {len(axes)}")
     plot_picture(pixels, ax=axes[0])
-    differences = [np.abs(planes[a] - planes[b]) for a, b in combinations(range(3), 2)]
+    differences = [np.abs(planes[a] - planes[b]) for a, b in CHANNEL_PAIRS]
     scales = _scales(spectrum, float(planes.max()))
     unit = "log modulus, normalised" if spectrum == "log" else "modulus"
     _draw_planes(list(planes), axes[1:4], scales[0], "viridis", unit)
@@ -137,10 +137,10 @@ def plot_ring_profiles(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
 
 
 def plot_ring_agreement(image: ImageLike, *, ax: "Axes | None" = None) -> "Axes":
-    """Draw how far each two channels agree over radial frequency.
+    """Draw the agreement of each pair of channels over radial frequency.
 
-    The coherence: 1 where the spectra are alike in size and phase, 0 where they have nothing to
-    do with each other.
+    This is the coherence: 1 where the spectra are alike in size and phase, 0 where they are
+    unrelated.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _seven_axes() -> "list[Axes]":
 def _draw_planes(
     planes: Sequence[npt.NDArray[Any]], axes: "Sequence[Axes]", norm: Any, colours: str, unit: str
 ) -> None:
-    """Draw planes of one kind, all to one scale, with a bar that tells it."""
+    """Draw planes of one kind on one colour scale, with a colour bar."""
     ends = "neither" if norm.vmax == 1 else "max"
     for plane, ax in zip(planes, axes, strict=True):
         drawn = ax.imshow(_thinned(plane), extent=(-0.5, 0.5, -0.5, 0.5), norm=norm, cmap=colours)
@@ -211,6 +211,6 @@ def _scales(spectrum: Spectrum, largest: float) -> tuple[Any, Any]:
 
 
 def _thinned(plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Leave out rows and columns of a large plane that no screen could show."""
+    """Leave out rows and columns of a plane that is too large for a screen."""
     step = -(-max(plane.shape[:2]) // _MAX_DRAWN)
     return plane[::step, ::step]

@@ -1,7 +1,7 @@
 """Reports on pictures, as pages for the browser. They need the extra ``report``.
 
-A page is one file that loads nothing: the verdict and what it means, the evidence, the spectra,
-what the file claims, and what the method cannot tell.
+A page is one file that loads nothing. It shows the verdict and its meaning, the evidence, the
+spectra, what the file claims, and the limits of the method.
 """
 
 import lazy_loader

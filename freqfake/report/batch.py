@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 from .._files import PathLike
 from ..batch.parallel import map_pictures
@@ -19,7 +19,7 @@ from .examination import Examination, Model, examine_with, prepare
 from .page import Report, check_replaceable, render, render_index, require_packages, write_page
 
 INDEX = "index.html"
-_MAX_STEM = 48  # characters of a picture's name in that of its page
+_MAX_STEM = 48  # characters of a picture's name in the name of its page
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Listed:
     Attributes
     ----------
     page : str
-        Name of the file, in the folder of the list.
+        File name of the page, in the folder of the list.
     name, path, llr, verdict, reason, error
         See :class:`Examination`.
     width, height : int
         In pixels; 0 where nothing was read.
-    delivery, format : str
+    coding, format : str
         See :class:`freqfake.pictures.facts.ImageFacts`; empty where nothing was read.
     thumbnail : str
         Small copy of the picture, as a data URL; may be empty.
@@ -49,7 +49,7 @@ class Listed:
     error: str
     width: int = 0
     height: int = 0
-    delivery: str = ""
+    coding: str = ""
     format: str = ""
     thumbnail: str = ""
 
@@ -61,7 +61,7 @@ def make_report(
     name: str = "",
     **options: Unpack[VerdictOptions],
 ) -> Report:
-    """Make a report on one picture: a page that needs nothing but itself.
+    """Make a report on one picture: a self-contained page.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def write_reports(
     inputs : path or iterable of paths
         Files, folders and globs, see :func:`freqfake.find_images`.
     folder : path
-        Where to write; made if it is not there. Pages of an earlier run are replaced.
+        Where to write; created if missing. Pages of an earlier run are replaced.
     detector, max_fpr, prior, max_pixels
         See :func:`examine`.
     n_jobs, progress
@@ -122,16 +122,16 @@ def write_reports(
     Returns
     -------
     list of Listed
-        One for each picture, those that cannot be read too.
+        One for each picture, also for those that cannot be read.
 
     Raises
     ------
     FileExistsError
-        There is a file of the name of the folder, or of a page, that is no report of freqfake.
+        The folder is a file, or a page would replace a file that is not a freqfake report.
     FileNotFoundError
-        There is no folder to make the folder in.
+        The parent folder does not exist.
     MissingExtraError, ModelFileError, OperatingPointError, ValueError
-        As :func:`make_report`.
+        See :func:`make_report`.
     """
     require_packages()
     terms, model = prepare(detector, **options)
@@ -143,7 +143,7 @@ def write_reports(
 
 
 def page_name(path: str) -> str:
-    """Name of the page of a picture: safe on every system, the same in every run, never shared.
+    """Return the file name of a picture's page: unique, valid anywhere, the same in every run.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def page_name(path: str) -> str:
 
 
 def _folder(path: PathLike) -> Path:
-    """Make the folder for the pages, where one can be."""
+    """Create the folder for the pages, if possible."""
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"many reports need a folder, one needs a .html file; got {folder}")
@@ -171,7 +171,7 @@ def _folder(path: PathLike) -> Path:
 def _write_one(
     terms: Terms, model: Model, folder: Path, path: str, image: str, facts: None
 ) -> Listed:
-    """Write the page of one picture, in whatever process this runs."""
+    """Write the page of one picture; this may run in another process."""
     found = examine_with(terms, model, image)
     name = page_name(path)
     write_page(folder / name, render(found, terms.model, index=INDEX))
@@ -179,10 +179,9 @@ def _write_one(
 
 
 def _listed(found: Examination, page: str) -> Listed:
+    about = (found.name, found.path, found.llr, found.verdict, found.reason, found.error)
     facts, pixels = found.facts, found.pixels
-    read: dict[str, Any] = {}
-    if facts is not None and pixels is not None:
-        read = {name: getattr(facts, name) for name in ("width", "height", "delivery", "format")}
-        read["thumbnail"] = figures.thumbnail(pixels)
-    same = ("name", "path", "llr", "verdict", "reason", "error")
-    return Listed(page, **{name: getattr(found, name) for name in same}, **read)
+    if facts is None or pixels is None:
+        return Listed(page, *about)
+    thumbnail = figures.thumbnail(pixels)
+    return Listed(page, *about, facts.width, facts.height, facts.coding, facts.format, thumbnail)

@@ -1,4 +1,4 @@
-"""Everything that a report tells about a picture, as plain data: no HTML, no figures."""
+"""Everything that a report says about a picture, as plain data: no HTML, no figures."""
 
 import os
 from collections.abc import Mapping
@@ -27,22 +27,22 @@ from ..pictures.reading import ImageLike
 
 @dataclass(frozen=True)
 class Model:
-    """The model that was asked, and how.
+    """The model that was used, and its settings.
 
     Attributes
     ----------
     name : str
-        As it was given: "faces", a file; or what a detector in memory is called.
+        As given: "faces", a file; or the name of a detector in memory.
     sha256 : str
-        Of all that the model holds, see :attr:`freqfake.Detector.sha256`.
+        SHA-256 of the model's contents, see :attr:`freqfake.Detector.sha256`.
     features : str
         "rich" or "asynchrony".
     info : dict
         What it was trained on.
     threshold : float
-        Score that a picture called fake exceeds; minus infinity if there is none.
+        Score that a picture must exceed to be called fake; minus infinity if there is none.
     max_fpr : float or None
-        Rate of real pictures called fake that the threshold stands for.
+        Rate of real pictures called fake that the threshold is for.
     bounds : tuple of float
         Smallest and largest log10 likelihood ratio that its calibration supports.
     """
@@ -58,18 +58,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out about one picture.
+    """What was found out about a picture.
 
     Attributes
     ----------
     name : str
-        What the picture is called: as it was given, or the last part of the path.
+        Name of the picture: as given, or the last part of the path.
     path : str
-        Of the file; empty for a picture in memory.
+        Path of the file; empty for a picture in memory.
     score, llr, p_fake, verdict, reason, error
         See :meth:`freqfake.Detector.score`; numbers are NaN where there is an error.
     prior : float
-        Probability of fake beforehand that `p_fake` assumes.
+        Prior probability of fake that `p_fake` assumes.
     model : Model
     facts : ImageFacts or None
         None if the picture cannot be read.
@@ -78,12 +78,12 @@ class Examination:
     features : dict of str to float
         The six asynchrony features; empty where there are none.
     contributions : dict of str to float
-        Parts of the score, of a model on the rich features; empty for others.
+        Parts of the score of a model on the rich features; empty for other models.
     shares_beyond : tuple of float
-        Shares of the held-out real and of the fake pictures of the model whose score is at least
-        this one's; empty without a score.
+        Shares of the model's held-out real and fake pictures whose score is at least as high;
+        empty without a score.
     pixels : ndarray or None
-        Of the picture, see :func:`freqfake.read_image`.
+        See :func:`freqfake.read_image`.
     made_at : datetime
         In UTC.
     versions : dict of str to str
@@ -114,7 +114,7 @@ class Examination:
         return verbal_equivalent(self.llr)
 
     def p_fake_at(self, prior: float) -> float:
-        """Probability of fake that another prior would give."""
+        """Return the probability of fake with another prior."""
         return float(posterior(self.llr, prior))
 
 
@@ -125,24 +125,23 @@ def examine(
     name: str = "",
     **options: Unpack[VerdictOptions],
 ) -> Examination:
-    """Find out all that a report tells about one picture.
+    """Gather everything that a report says about one picture.
 
     Parameters
     ----------
     image : path, PIL image or array
-        A file is read for the facts of its delivery and for what it claims, too.
+        Of a file, the facts and what it claims are read, too.
     detector : Detector or path
-        Or what :func:`freqfake.load_detector` takes: then the model file is named and its SHA-256
-        told.
+        Or what :func:`freqfake.load_detector` takes; the report then gives that name.
     name : str
-        What to call the picture; the last part of its path by default.
+        Name of the picture in the report; by default the last part of its path.
     max_fpr, prior, max_pixels
         See :meth:`freqfake.Detector.score`.
 
     Returns
     -------
     Examination
-        Also of a picture that cannot be read: its ``error`` says why.
+        For a picture that cannot be read, ``error`` says why.
 
     Raises
     ------
@@ -165,7 +164,7 @@ def examine(
 def prepare(
     detector: Detector | PathLike, **options: Unpack[VerdictOptions]
 ) -> tuple[Terms, Model]:
-    """Load the model where it is not loaded yet, and settle the terms; check all of it."""
+    """Load the model if it is not loaded yet, and check it and the options."""
     name = ""
     if not isinstance(detector, Detector):
         name = os.fspath(detector)
@@ -185,7 +184,7 @@ def prepare(
 
 
 def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = "") -> Examination:
-    """Examine a picture on terms that :func:`prepare` settled."""
+    """Examine a picture with the results of :func:`prepare`."""
     file = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
     if file is not None and list(find_images(file)) != [file]:
         raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
@@ -207,12 +206,12 @@ def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = ""
 def _provenance(path: PathLike) -> Provenance | None:
     try:
         return read_provenance(path)
-    except ImageReadError:  # the row of the score says so already
+    except ImageReadError:  # the row of the score has the error already
         return None
 
 
 def _from_pixels(picture: Picture | Unreadable, model: TrainedModel) -> dict[str, Any]:
-    """Find what the pixels tell besides the score, as much of it as can be had."""
+    """Compute as much as possible of what a report shows of the pixels besides the score."""
     if isinstance(picture, Unreadable):
         return {}
     found: dict[str, Any] = {"pixels": picture.pixels, "facts": picture.facts}
@@ -221,6 +220,6 @@ def _from_pixels(picture: Picture | Unreadable, model: TrainedModel) -> dict[str
         found["features"] = dict(zip(FEATURE_NAMES, features.tolist(), strict=True))
         if model.features == "rich":
             found["contributions"] = model.contributions(picture.pixels)
-    except (FreqFakeError, MemoryError):  # the row of the score says what is wrong
+    except (FreqFakeError, MemoryError):  # the row of the score has the error
         pass
     return found

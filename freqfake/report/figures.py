@@ -1,6 +1,6 @@
-"""The figures of a report: drawn by :mod:`freqfake.plots`, as text and lines of the page itself.
+"""The figures of a report: drawn by :mod:`freqfake.plots`, and embedded in the page.
 
-Nothing here goes through pyplot, so reports can be made in several threads.
+Nothing here uses pyplot, so reports can be made in several threads.
 """
 
 import base64
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 _PREVIEW_SIDE, _THUMBNAIL_SIDE = 720, 112  # pixels of the copies that are shown
 _PLANE_SIDE = 320  # of a spectrum on the page
-_MAX_DRAWN = 1536  # pixels a side whose spectra are drawn; of larger pictures the middle
-_MIN_DRAWN = 8  # fewer give no spectrum that anybody could look at
-_PAGE_COLOURS = {  # the page has them twice, for light and for dark
+_MAX_DRAWN = 1536  # pixels a side for the spectra; of larger pictures only the middle is used
+_MIN_DRAWN = 8  # pixels a side; fewer give no useful spectrum
+_PAGE_COLOURS = {  # the page defines each for light and for dark
     "#000000": "currentColor",
     "#ffffff": "var(--paper)",
     "#bbbbbb": "var(--band)",
@@ -47,7 +47,7 @@ _PAGE_COLOURS = {  # the page has them twice, for light and for dark
     "#009e73": "var(--green)",
     "#cc79a7": "var(--pink)",
 }
-_SVG_SETTINGS = threading.Lock()  # matplotlib has them for the whole process only
+_SVG_SETTINGS = threading.Lock()  # matplotlib's settings are those of the whole process
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ class Figure:
     Attributes
     ----------
     name : str
-        Of its element, unique on the page.
+        Name of its element, unique on the page.
     description : str
-        What it shows, for who cannot see it.
+        What it shows, for screen readers.
     svg : str
-        Of the page's colours and letters.
+        In the colours and fonts of the page.
     columns, rows
-        The numbers that are drawn, as a table; empty where the page has them elsewhere.
+        The numbers that are drawn, as a table; empty if the page has them elsewhere.
     """
 
     name: str
@@ -82,12 +82,12 @@ class Tile:
 
 
 def preview(pixels: npt.NDArray[Any]) -> str:
-    """Scaled-down copy of a picture for the page, as a data URL; empty if it cannot be shown."""
+    """Make a small copy of a picture for the page, as a data URL; empty if it cannot be shown."""
     return _small_copy(pixels, _PREVIEW_SIDE, quality=85)
 
 
 def thumbnail(pixels: npt.NDArray[Any]) -> str:
-    """Small copy of a picture for a table."""
+    """Make a smaller copy for a table."""
     return _small_copy(pixels, _THUMBNAIL_SIDE, quality=75)
 
 
@@ -95,7 +95,7 @@ def verbal_scale(found: Examination) -> Figure:
     """Draw the likelihood ratio on the verbal scale."""
     low, high = found.model.bounds
     description = (
-        f"Scale of the log10 likelihood ratio from -7, real, to 7, generated. This picture: "
+        f"Scale of the log10 likelihood ratio from -7 (real) to 7 (generated). This picture: "
         f"{shown_llr(found.llr):.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
     )
     return _drawn(
@@ -106,42 +106,42 @@ def verbal_scale(found: Examination) -> Figure:
     )
 
 
-def scores(found: Examination, detector: TrainedModel) -> Figure:
+def scores(found: Examination, model: TrainedModel) -> Figure:
     """Draw the score among those of the model's held-out pictures."""
     real, fake = found.shares_beyond
     description = (
         f"Two histograms: scores of known real pictures lie mostly left, of known generated ones "
-        f"mostly right. This picture's score is {found.score:.2f}; {real:.2%} of the real and "
-        f"{fake:.2%} of the generated ones have at least that."
+        f"mostly right. This picture scores {found.score:.2f}; {real:.2%} of the real and "
+        f"{fake:.2%} of the generated ones score at least that."
     )
     options: dict[str, float] = {"score": found.score, "threshold": found.model.threshold}
     return _drawn(
         "scores",
         description,
-        lambda ax: plot_scores(*detector.held_out, **options, ax=ax),
+        lambda ax: plot_scores(*model.held_out, **options, ax=ax),
         size=(5.2, 3.5),
     )
 
 
-def parts(found: Examination, detector: TrainedModel) -> Figure | None:
+def parts(found: Examination, model: TrainedModel) -> Figure | None:
     """Draw what makes up the score: its parts, or the six features among known ones."""
     if found.contributions:
-        told = ", ".join(f"{name} {value:+.2f}" for name, value in found.contributions.items())
+        listed = ", ".join(f"{name} {value:+.2f}" for name, value in found.contributions.items())
         return _drawn(
             "parts",
-            f"Bars: parts of the score, positive for generated: {told}.",
+            f"Bars: parts of the score, positive for generated: {listed}.",
             lambda ax: plot_contributions(found.contributions, ax=ax).margins(x=0.3),
             size=(5.2, 2.2),
         )
-    known = getattr(detector.classifier, "source_", None)
+    known = getattr(model.classifier, "source_", None)
     if known is None or not found.features:
         return None
-    values, labels = list(found.features.values()), detector.classifier.source_labels_
-    told = ", ".join(f"{name} {value:.3g}" for name, value in found.features.items())
+    values, labels = list(found.features.values()), model.classifier.source_labels_
+    listed = ", ".join(f"{name} {value:.3g}" for name, value in found.features.items())
     return _drawn(
         "parts",
         "The six features of this picture as marks, among bars that hold half and 95 % of the "
-        f"known real and of the known generated pictures: {told}.",
+        f"known real and of the known generated pictures: {listed}.",
         lambda ax: plot_features(values, known, labels, ax=ax),
         size=(5.2, 4.6),
     )
@@ -160,7 +160,7 @@ def rings(pixels: npt.NDArray[Any]) -> list[Figure]:
         _drawn(
             "agreement",
             "Three lines: how far red and green, red and blue, green and blue agree over radial "
-            "frequency, from 0, unrelated, to 1, alike.",
+            "frequency, from 0 (unrelated) to 1 (alike).",
             lambda ax: plot_ring_agreement(pixels, ax=ax),
             size=(5.2, 3.7),
             table=True,
@@ -169,7 +169,7 @@ def rings(pixels: npt.NDArray[Any]) -> list[Figure]:
 
 
 def spectra(pixels: npt.NDArray[Any], spectrum: Any) -> list[Tile]:
-    """Pictures of the spectra of the channels, and of how far each two of them differ.
+    """Make pictures of the spectra of the channels, and of the differences of each pair.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def spectra(pixels: npt.NDArray[Any], spectrum: Any) -> list[Tile]:
     """
     if min(pixels.shape[:2]) < _MIN_DRAWN:
         raise ImageValueError(
-            f"spectra are drawn from {_MIN_DRAWN} x {_MIN_DRAWN} pixels on; "
+            f"spectra need at least {_MIN_DRAWN} x {_MIN_DRAWN} pixels; "
             f"got {pixels.shape[1]} x {pixels.shape[0]}"
         )
     from matplotlib.figure import Figure as Canvas
@@ -188,7 +188,7 @@ def spectra(pixels: npt.NDArray[Any], spectrum: Any) -> list[Tile]:
 
 
 def drawn_part(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Middle of a large picture, whose spectra take no longer than those of a usual one."""
+    """Cut a large picture to its middle, so that its spectra take no longer than usual."""
     top, left = (max(0, (side - _MAX_DRAWN) // 2) for side in pixels.shape[:2])
     return pixels[top : top + _MAX_DRAWN, left : left + _MAX_DRAWN]
 
@@ -201,7 +201,7 @@ def _drawn(
     size: tuple[float, float],
     table: bool = False,
 ) -> Figure:
-    """Draw into axes of their own."""
+    """Draw into new axes, and make a figure of the page from them."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=size, layout="constrained")
@@ -212,7 +212,7 @@ def _drawn(
 
 
 def _numbers(ax: "Axes") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """Values of the lines at some ten places, as a table."""
+    """Return the values of the lines at about ten places, as a table."""
     lines = ax.get_lines()
     places = np.asarray(lines[0].get_xdata())
     chosen = np.unique(np.linspace(0, len(places) - 1, 11).astype(int))
@@ -224,13 +224,13 @@ def _numbers(ax: "Axes") -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
 
 
 def _svg(canvas: Any, name: str) -> str:
-    """SVG of a figure, to stand in a page: in its colours, with ids of its own, without size."""
+    """Return the SVG of a figure for the page: in its colours, with unique ids, without size."""
     from matplotlib import rc_context
 
     for ax in canvas.axes:
         ax.set_title("")  # the page has headings
         ax.patch.set_visible(False)
-        if legend := ax.get_legend():  # it would hide what is drawn in so little room
+        if legend := ax.get_legend():  # inside so small a figure it would hide what is drawn
             legend.remove()
             under = {"loc": "outside lower center", "ncols": 2, "frameon": False}
             canvas.legend(*ax.get_legend_handles_labels(), fontsize=9, **under)
@@ -244,7 +244,7 @@ def _svg(canvas: Any, name: str) -> str:
 
 def _for_the_page(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # the page's has it
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # the page has its own
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r' id="([^"]+)"', rf' id="{name}-\1"', svg)
     svg = re.sub(r'href="#', f'href="#{name}-', svg)
@@ -255,7 +255,7 @@ def _for_the_page(svg: str, name: str) -> str:
 
 
 def _plane(drawn: Any) -> str:
-    """Plane of a spectrum, at the size of the page, in the colours it was drawn with."""
+    """Return a plane of a spectrum in the colours it was drawn with, scaled for the page."""
     from PIL import Image
 
     values = np.asarray(drawn.norm(drawn.get_array()), np.float32)
@@ -273,7 +273,7 @@ def _plane(drawn: Any) -> str:
 def _small_copy(pixels: npt.NDArray[Any], side: int, *, quality: int) -> str:
     try:
         copy = to_pil(pixels)
-    except ImageValueError:  # floating point outside [0, 1]: no colours that could be shown
+    except ImageValueError:  # floating point outside [0, 1]: not colours
         return ""
     copy.thumbnail((side, side))
     return _data_url(copy, "JPEG", quality=quality)

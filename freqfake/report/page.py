@@ -1,12 +1,12 @@
-"""From an examination to a page that needs nothing but itself."""
+"""From an examination to a self-contained page."""
 
 import base64
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -15,33 +15,34 @@ from urllib.parse import quote
 
 from .._files import PathLike, whole_file
 from .._optional import extra
+from .._text import printable
 from .._version import __version__
 from ..detector.model import TrainedModel
 from ..evidence.calibration import shown_llr
 from ..exceptions import FreqFakeError
 from . import figures
 from .examination import Examination, Model
-from .text import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_MARK = '<meta name="generator" content="freqfake'  # of a file that may be replaced
+_MARK = '<meta name="generator" content="freqfake'  # only files with this may be replaced
+_MAX_SHOWN = 2000  # characters of a value
 _FRAME_HEIGHT = 720  # pixels, in a notebook
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report on one picture: what was found out, and the page that tells it.
+    """A report on one picture: what was found out, and the page that shows it.
 
-    Made by :func:`make_report`. In a notebook it shows itself, in a frame of its own.
+    Made by :func:`make_report`. A notebook shows it in a frame.
 
     Attributes
     ----------
     examination : Examination
         Everything on the page, as plain data.
     html : str
-        The page, complete: it loads nothing, from nowhere.
+        The complete page; it loads nothing.
     """
 
     examination: Examination
@@ -63,33 +64,33 @@ class Report:
 
     @property
     def p_fake(self) -> float:
-        """Probability of fake, with the prior that was given."""
+        """Probability of fake with the given prior."""
         return self.examination.p_fake
 
     @property
     def reason(self) -> str:
-        """For the verdict, in words."""
+        """Reason for the verdict, in words."""
         return self.examination.reason
 
     @property
     def error(self) -> str:
-        """Why the picture cannot be read; empty for a good one."""
+        """Why the picture cannot be read; empty if it can."""
         return self.examination.error
 
     def save(self, path: PathLike) -> None:
-        """Write the page to a file, all or nothing.
+        """Write the page to a file, completely or not at all.
 
         Raises
         ------
         FileExistsError
-            There is a file of that name that is no report of freqfake.
+            The file exists and is not a freqfake report.
         OSError
             The file cannot be written.
         """
         write_page(path, self.html)
 
     def _repr_html_(self) -> str:
-        """Frame with the page, so that its style stays its own; it may not run anything."""
+        """Return a frame with the page, which keeps its style apart and runs no scripts."""
         style = f"width: 100%; height: {_FRAME_HEIGHT}px; border: 1px solid; border-radius: 6px"
         return (
             f'<iframe title="{escape(repr(self))}" sandbox srcdoc="{escape(self.html)}" '
@@ -98,35 +99,39 @@ class Report:
 
 
 def require_packages() -> None:
-    """Find out before the work whether the extra ``report`` is installed."""
+    """Check before the work that the extra ``report`` is installed."""
     with extra("report", "jinja2", "matplotlib"):
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
 
 
-def render(found: Examination, detector: TrainedModel, *, index: str = "") -> str:
+def render(found: Examination, model: TrainedModel, *, index: str = "") -> str:
     """Make the page of an examination.
 
     Parameters
     ----------
     found : Examination
-    detector : TrainedModel
-        The one it was made with.
+    model : TrainedModel
+        The model it was made with.
     index : str
         Name of the page that lists this one, to link back to it.
     """
-    drawn = _figures(found, detector)
-    return _page("picture.html.j2", found=found, index=index, **drawn)
+    return _page("picture.html.j2", found=found, index=index, **vars(_draw(found, model)))
 
 
 def render_index(rows: Sequence[Any], model: Model) -> str:
-    """Make the page that lists the others."""
-    context = {"rows": rows, "model": model, "made_at": datetime.now(UTC)}
-    return _page("index.html.j2", **context, script=_resource("sort.js"))
+    """Make the page that lists the pictures."""
+    return _page(
+        "index.html.j2",
+        rows=rows,
+        model=model,
+        made_at=datetime.now(UTC),
+        script=_resource("sort.js"),
+    )
 
 
 def write_page(path: PathLike, html: str) -> None:
-    """Write a page all at once, over an older one or over nothing."""
+    """Write a page completely or not at all; replace only an older page."""
     target = Path(path)
     check_replaceable(target)
     with whole_file(target) as file:
@@ -134,36 +139,49 @@ def write_page(path: PathLike, html: str) -> None:
 
 
 def check_replaceable(path: Path) -> None:
-    """Refuse to write over a file that no report of freqfake is."""
+    """Refuse to replace a file that is not a freqfake report."""
     if path.is_dir():
         raise IsADirectoryError(f"a page must be a file; got a folder: {path}")
     if path.exists():
         with path.open("rb") as file:
             if _MARK.encode() not in file.read(2048):
                 raise FileExistsError(
-                    f"{path} is there already and is no report of freqfake: it stays as it is; "
-                    "name another file"
+                    f"{path} exists and is not a freqfake report, so it is not replaced; choose "
+                    "another name"
                 )
 
 
-def _figures(found: Examination, detector: TrainedModel) -> dict[str, Any]:
-    """Whatever can be drawn of the picture; the template says what is missing."""
-    drawn: dict[str, Any] = {"scale": None, "scores": None, "parts": None}
-    drawn |= {"rings": [], "tiles": [], "tiles_problem": "", "preview": "", "cut": False}
+@dataclass
+class _Drawings:
+    """The figures of a picture; the template says what is missing."""
+
+    scale: figures.Figure | None = None
+    scores: figures.Figure | None = None
+    parts: figures.Figure | None = None
+    rings: Sequence[figures.Figure] = ()
+    tiles: Sequence[figures.Tile] = ()
+    tiles_problem: str = ""
+    preview: str = ""
+    cut: bool = False  # whether the spectra are those of the middle only
+
+
+def _draw(found: Examination, model: TrainedModel) -> _Drawings:
+    drawn = _Drawings()
     if not found.error:
-        drawn["scale"] = figures.verbal_scale(found)
-        drawn["parts"] = figures.parts(found, detector)
+        drawn.scale = figures.verbal_scale(found)
+        drawn.parts = figures.parts(found, model)
     if found.shares_beyond:
-        drawn["scores"] = figures.scores(found, detector)
+        drawn.scores = figures.scores(found, model)
     if found.pixels is None:
         return drawn
     part = figures.drawn_part(found.pixels)
-    drawn |= {"preview": figures.preview(found.pixels), "cut": part.shape != found.pixels.shape}
+    drawn.preview = figures.preview(found.pixels)
+    drawn.cut = part.shape != found.pixels.shape
     try:
-        drawn["tiles"] = figures.spectra(part, detector.spectrum)
-        drawn["rings"] = figures.rings(found.pixels)
+        drawn.tiles = figures.spectra(part, model.spectrum)
+        drawn.rings = figures.rings(found.pixels)
     except FreqFakeError as error:
-        drawn["tiles_problem"] = str(error)
+        drawn.tiles_problem = str(error)
     return drawn
 
 
@@ -182,7 +200,7 @@ def _page(template: str, **context: Any) -> str:
 
 
 def _policy(script: str) -> str:
-    """Content security policy: nothing is loaded, and no script runs but ours."""
+    """Return the content security policy: load nothing, run no script but ours."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     allowed = f"script-src 'sha256-{digest}'; " if script else ""
     return (
@@ -191,12 +209,12 @@ def _policy(script: str) -> str:
     )
 
 
-@cache
+@functools.cache
 def _resource(name: str) -> str:
     return (resources.files("freqfake.report") / "templates" / name).read_text("utf-8")
 
 
-@cache
+@functools.cache
 def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -208,7 +226,7 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     filters: dict[str, Callable[..., str]] = {
-        "visible": visible,
+        "printable": functools.partial(printable, limit=_MAX_SHOWN),
         "as_uri": _as_uri,
         "bytes": _bytes,
         "llr": lambda llr: _signed(shown_llr(llr), 1),
@@ -219,7 +237,7 @@ def _environment() -> "Environment":
 
 
 def _as_uri(path: str) -> str:
-    """Percent-encode the bytes of a path: any of them, and back, see docs/batches.md."""
+    """Percent-encode the bytes of a path, which can be restored exactly; see docs/batches.md."""
     return quote(os.fsencode(path))
 
 
@@ -231,6 +249,6 @@ def _bytes(n_bytes: int) -> str:
 
 
 def _signed(value: float, digits: int) -> str:
-    """Write a number with its sign as printers do: a minus is no hyphen, and 0 has none."""
+    """Format a number with its sign: with a minus sign, not a hyphen, and 0 without a sign."""
     text = f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
     return text if round(value, digits) else text[1:]

@@ -1,4 +1,4 @@
-"""A real Dask cluster of worker processes."""
+"""Scores on a real Dask cluster of worker processes."""
 
 import functools
 import os
@@ -25,7 +25,7 @@ N_PICTURES = 200
 
 @pytest.fixture(scope="module")
 def workers():
-    """Two worker processes, which are started anew when they die."""
+    """Two worker processes, which are restarted when they die."""
     with distributed.LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -67,7 +67,7 @@ def test_a_worker_that_dies_loses_nothing(workers, many, locally, tmp_path):
     running = score_on(workers, many, out)
     while running.poll() is None and not (out.exists() and out.read_bytes().count(b"\n") > 9):
         time.sleep(0.01)
-    assert running.poll() is None, "it was over before a worker could die"
+    assert running.poll() is None, "the run ended before a worker could die"
     os.kill(next(iter(workers.workers.values())).process.pid, signal.SIGKILL)
     _, messages = running.communicate(timeout=120)
     assert running.returncode == 1, messages
@@ -78,7 +78,7 @@ def test_a_worker_that_dies_loses_nothing(workers, many, locally, tmp_path):
 
 
 class Heavy:
-    """A job that notes where it is unpacked."""
+    """A job that logs where it is unpacked."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -92,7 +92,7 @@ class Heavy:
         return path
 
 
-def test_the_job_travels_once_a_worker_and_pictures_never(workers, many, tmp_path):
+def test_each_worker_gets_the_job_once_and_no_pictures(workers, many, tmp_path):
     with distributed.Client(workers), joblib.parallel_config(backend="dask"):
         small = shared(Heavy(tmp_path / "log"))
         assert len(pickle.dumps(small)) < 300
@@ -104,7 +104,7 @@ def test_the_job_travels_once_a_worker_and_pictures_never(workers, many, tmp_pat
     assert shared(len) is len
 
 
-def test_a_scheduler_that_does_not_answer_is_told():
+def test_a_scheduler_that_does_not_answer_is_an_error():
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers at tcp://127"),
         cluster("tcp://127.0.0.1:9"),
@@ -113,7 +113,7 @@ def test_a_scheduler_that_does_not_answer_is_told():
     assert issubclass(ClusterError, FreqFakeError)
 
 
-def test_a_backend_without_a_stream_of_results_does_too(many, locally, monkeypatch):
+def test_a_backend_without_a_stream_of_results(many, locally, monkeypatch):
     monkeypatch.setattr("freqfake.batch.parallel._CHUNK", 64)
     with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
         pd.testing.assert_frame_equal(load_detector().score(str(many)), locally)

@@ -1,4 +1,4 @@
-"""Tables that are written row by row, whatever ends the run: as a user kills it, and by hand."""
+"""Tables that are written row by row: called directly, and in runs that a user stops."""
 
 import contextlib
 import csv
@@ -43,14 +43,14 @@ def read(path: Path) -> list[dict]:
 @pytest.mark.parametrize(
     "name", ["t.csv", "t.jsonl", pytest.param("t.parquet", marks=needs_pyarrow)]
 )
-class TestByHand:
+class TestOpenTable:
     def written(self, path, rows, **options):
         with open_table(str(path), COLUMNS, **options) as table:
             for one in rows:
                 table.write(one)
         return table
 
-    def test_rows_come_back(self, tmp_path, name):
+    def test_rows_are_read_back(self, tmp_path, name):
         rows = [row("a"), row('b,"c"\n\u00e9'), row("d", np.nan, "no such file: d")]
         assert self.written(tmp_path / name, rows).n_failed == 1
         found = read(tmp_path / name)
@@ -60,21 +60,21 @@ class TestByHand:
         assert found[2]["error"] == "no such file: d"
         assert [p.name for p in tmp_path.iterdir()] == [name]
 
-    def test_numbers_come_back_exactly_and_infinite_ones_are_missing(self, tmp_path, name):
+    def test_numbers_are_exact_and_infinite_ones_are_missing(self, tmp_path, name):
         numbers = [1 / 3, 0.1, 1e-300, -2e22, float(np.float32(0.1))]
         self.written(tmp_path / name, [row(str(n), n) for n in (*numbers, np.inf, -np.inf)])
         found = [r["score"] for r in read(tmp_path / name)]
         assert [float(n) for n in found[:-2]] == numbers
         assert all(n in ("", None) or np.isnan(n) for n in found[-2:])
 
-    def test_each_row_is_there_at_once(self, tmp_path, name):
+    def test_each_row_is_written_immediately(self, tmp_path, name):
         place = tmp_path / (name + ".partial" if name.endswith("parquet") else name)
         with open_table(str(tmp_path / name), COLUMNS) as table:
             for n in (1, 2, 3):
                 table.write(row(str(n)))
                 assert place.read_text().count("\n") == n + name.endswith("csv")
 
-    def test_a_complete_table_is_gone_on_with(self, tmp_path, name):
+    def test_a_complete_table_can_be_resumed(self, tmp_path, name):
         self.written(tmp_path / name, [row("a"), row("b", np.nan, "bad")])
         table = self.written(tmp_path / name, [row("c")], resume=True)
         assert table.done == {"a", "b"}
@@ -83,7 +83,7 @@ class TestByHand:
         self.written(tmp_path / name, [row("d")])
         assert [r["path"] for r in read(tmp_path / name)] == ["d"]
 
-    def test_half_a_row_is_cut_off(self, tmp_path, name):
+    def test_an_incomplete_row_is_dropped(self, tmp_path, name):
         place = tmp_path / (name + ".partial" if name.endswith("parquet") else name)
         with contextlib.suppress(KeyboardInterrupt), open_table(str(tmp_path / name), COLUMNS) as t:
             t.write(row("a"))
@@ -94,19 +94,19 @@ class TestByHand:
         assert table.done == {"a"}
         assert [r["path"] for r in read(tmp_path / name)] == ["a", "b", "c"]
 
-    def test_another_table_is_not_gone_on_with(self, tmp_path, name):
+    def test_another_table_cannot_be_resumed(self, tmp_path, name):
         place = tmp_path / (name + ".partial" if name.endswith("parquet") else name)
         for text in ("path,mean,error\na,1,\n", '{"path": "a"}\n', "nonsense\n", "[1]\n"):
             place.write_text(text)
             with (
-                pytest.raises(TableError, match="is no table of this command"),
+                pytest.raises(TableError, match="is not a table of this command"),
                 open_table(str(tmp_path / name), COLUMNS, resume=True),
             ):
                 pass
             assert place.read_text() == text
 
 
-def test_rows_of_a_picture_are_written_at_once():
+def test_rows_of_a_picture_are_written_together():
     written: list[str] = []
     table = TableWriter(lambda *lines: written.append("".join(lines)), COLUMNS, "jsonl", [])
     table.write(row("a"), row("a", error="bad"), row("a", error="bad"))
@@ -114,7 +114,7 @@ def test_rows_of_a_picture_are_written_at_once():
     assert table.n_failed == 2
 
 
-def test_resuming_what_is_not_there_starts(tmp_path):
+def test_resuming_without_a_table_starts_one(tmp_path):
     with open_table(str(tmp_path / "t.csv"), COLUMNS, resume=True) as table:
         assert table.done == frozenset()
     assert issubclass(TableError, FreqFakeError)
@@ -122,7 +122,7 @@ def test_resuming_what_is_not_there_starts(tmp_path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory) -> Path:
-    """Enough pictures for a run to be stopped in the middle, and one that is none."""
+    """Enough pictures to stop a run in the middle, and a file that is not a picture."""
     folder = tmp_path_factory.mktemp("many")
     for seed in range(N_PICTURES):
         image = make_picture(seed, asynchrony=0.3, size=64 if seed < 60 else 256)
@@ -134,7 +134,7 @@ def many(tmp_path_factory) -> Path:
 def start(*arguments: object) -> subprocess.Popen:
     command = [sys.executable, "-m", "freqfake", *map(str, arguments)]
     options = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
-    # Programs that a shell starts in the background ignore Ctrl-C, and pass that on.
+    # A shell makes background programs, and their children, ignore Ctrl-C.
     return subprocess.Popen(
         command, preexec_fn=_heed_ctrl_c if os.name == "posix" else None, **options
     )
@@ -155,7 +155,7 @@ def wait_for_rows(path: Path, n: int) -> None:
 @posix
 @pytest.mark.parametrize("name", ["f.csv", pytest.param("f.parquet", marks=needs_pyarrow)])
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_nothing_is_lost_or_doubled_after_kill_9(many, tmp_path, name, jobs):
+def test_no_row_is_lost_or_repeated_after_kill_9(many, tmp_path, name, jobs):
     arguments = ["features", many, "--out", tmp_path / name, "--jobs", jobs]
     killed = start(*arguments)
     wait_for_rows(tmp_path / (name + ".partial" if name == "f.parquet" else name), 20)
@@ -173,7 +173,7 @@ def test_nothing_is_lost_or_doubled_after_kill_9(many, tmp_path, name, jobs):
 
 @posix
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_with_the_finished_rows_on_disk(many, tmp_path, jobs):
+def test_ctrl_c_leaves_the_finished_rows_on_disk(many, tmp_path, jobs):
     out = tmp_path / "f.csv"
     stopped = start("features", many, "--out", out, "--jobs", jobs)
     wait_for_rows(out, 20)
@@ -181,7 +181,7 @@ def test_ctrl_c_ends_with_the_finished_rows_on_disk(many, tmp_path, jobs):
     _, messages = stopped.communicate(timeout=60)
     assert stopped.returncode == 130, messages
     assert "Traceback" not in messages
-    assert f"add --resume to go on with {out}" in messages
+    assert f"add --resume to continue {out}" in messages
     n_rows = len(read(out))
     assert 20 <= n_rows < N_PICTURES
     resumed = start("features", many, "--out", out, "--resume")
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_with_the_finished_rows_on_disk(many, tmp_path, jobs):
     assert len({r["path"] for r in read(out)}) == len(read(out)) == N_PICTURES + 1
 
 
-def test_resume_without_a_file_is_wrong_use(many):
+def test_resume_without_a_file_is_an_error(many):
     stopped = start("features", many, "--resume")
     _, messages = stopped.communicate()
     assert stopped.returncode == 2

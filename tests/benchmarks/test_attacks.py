@@ -152,7 +152,7 @@ def pictures(picture_folders, tmp_path) -> Pictures:
 class TestMeasuring:
     def test_the_files_tell_nothing(self, pictures):
         facts = [attacks._stored(attacks._read(path))[1] for path in pictures.paths]
-        assert {(fact.delivery, fact.n_bytes, fact.format) for fact in facts} == {
+        assert {(fact.coding, fact.n_bytes, fact.format) for fact in facts} == {
             ("lossless", facts[0].n_bytes, "BMP")
         }
         assert attacks._files_alone(pictures) == pytest.approx(0.5)

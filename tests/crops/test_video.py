@@ -1,4 +1,4 @@
-"""Reading frames of videos, made here by PyAV: which ones, of which scene, and how they look."""
+"""Frames of videos made here by PyAV: which ones, of which scene, and with which pixels."""
 
 import contextlib
 import gc
@@ -22,7 +22,7 @@ from freqfake.exceptions import MissingExtraError, VideoReadError
 from freqfake.pictures.finding import find_images
 from freqfake.pictures.limits import MAX_PIXELS
 
-STEP = 5  # grey levels from one frame to the next, so that a frame tells its number
+STEP = 5  # grey levels from one frame to the next, which give its number
 N_FRAMES = 40
 
 
@@ -36,7 +36,7 @@ def numbers(frames):
 
 
 def write(path, pictures, codec="libx264", *, milliseconds=None, rotation=None, **options):
-    """Write a video of 30 frames a second, or with time stamps of its own."""
+    """Write a video of 30 frames a second, or with the given time stamps."""
     if codec not in av.codecs_available:
         pytest.skip(f"this PyAV cannot write {codec}")
     if codec == "libx265":
@@ -83,7 +83,7 @@ def write_song(path, codec, cover=None):
         ("a.mp4", "libx264", {"bf": "3"}),
         ("a.mov", "libx264", {"g": "5"}),
         ("a.ts", "libx264", {"bf": "2"}),
-        ("a.avi", "libx264", {"bf": "3"}),  # AVI's time stamps tell nothing of the order
+        ("a.avi", "libx264", {"bf": "3"}),  # AVI's time stamps do not give the order
         ("a.mkv", "libx265", {}),
         ("a.webm", "libvpx-vp9", {}),
         ("b.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}),
@@ -109,7 +109,7 @@ def test_frames_of_every_codec(tmp_path, name, codec, options):
     assert numbers(read_frames(path, rate=5)) == list(range(0, N_FRAMES, 6))
 
 
-def test_rate_goes_by_time_stamps(tmp_path):
+def test_rate_follows_the_time_stamps(tmp_path):
     """Ten frames in the first second, one in each of the next two, then ten again."""
     stamps = [*range(0, 1000, 100), 1500, 2500, *range(3000, 4000, 100)]
     path = write(tmp_path / "a.mkv", numbered(len(stamps)), milliseconds=stamps)
@@ -140,12 +140,12 @@ def test_spread(n, count):
 
 @pytest.mark.parametrize("name", ["count", "rate", "per_scene"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
-def test_choices_that_make_no_sense(name, value):
+def test_wrong_numbers_are_refused(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be a positive number; got {value}"):
         read_frames("a.mp4", **{name: value})
 
 
-def test_one_choice_only():
+def test_only_one_choice_is_allowed():
     with pytest.raises(ValueError, match="exclude each other"):
         read_frames("a.mp4", count=3, rate=2)
 
@@ -185,7 +185,7 @@ def test_scenes(tmp_path, name, crf):
     assert beginnings(path) == expected
 
 
-def test_frames_come_in_proportion_to_the_scenes(tmp_path):
+def test_frames_are_spread_over_each_scene(tmp_path):
     path = write(tmp_path / "a.mp4", scene(0) + scene(1, 20) + scene(2, 3))
     frames = list(read_frames(path, per_scene=4))
     assert [(f.index, f.scene) for f in frames] == [
@@ -214,8 +214,8 @@ def test_frames_are_turned_upright(tmp_path, degrees, mirrored):
 
 @pytest.mark.parametrize("full_range", [False, True])
 @pytest.mark.parametrize(("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (6, 0.299, 0.114)])
-def test_colours_go_by_the_matrix_of_the_video(tmp_path, matrix, red, blue, full_range):
-    """Luma and chroma of a colour by ITU-R BT.709 and BT.601, coded as they are."""
+def test_colours_follow_the_matrix_of_the_video(tmp_path, matrix, red, blue, full_range):
+    """Luma and chroma of a colour by ITU-R BT.709 and BT.601, coded directly."""
     r, g, b = np.array([200, 60, 40]) / 255
     luma = red * r + (1 - red - blue) * g + blue * b
     chroma = np.array([(b - luma) / (2 - 2 * blue), (r - luma) / (2 - 2 * red)])
@@ -271,7 +271,7 @@ def test_compression_keeps_colours_and_reading_twice_gives_the_same(tmp_path):
         ("a.avi", "mpeg4", {"qmax": "5"}, 1),
     ],
 )
-def test_a_damaged_packet_loses_a_frame_only(tmp_path, capfd, name, codec, options, share):
+def test_a_damaged_packet_costs_few_frames(tmp_path, capfd, name, codec, options, share):
     path = write(tmp_path / name, numbered(noise=8), codec, g="8", **options)
     capfd.readouterr()  # what encoders print
     with av.open(str(path)) as container:
@@ -291,7 +291,7 @@ def test_a_damaged_packet_loses_a_frame_only(tmp_path, capfd, name, codec, optio
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.webm"])
-def test_a_file_cut_short_gives_the_frames_up_to_there(tmp_path, name):
+def test_a_truncated_file_gives_the_frames_before_the_cut(tmp_path, name):
     codec = "libvpx-vp9" if name == "a.webm" else "libx264"
     path = write(tmp_path / name, numbered(noise=8), codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
@@ -303,7 +303,7 @@ def test_a_file_cut_short_gives_the_frames_up_to_there(tmp_path, name):
 
 
 def broken_files(folder):
-    """Files that give no frame, and why."""
+    """Write files that give no frame."""
     video = write(folder / "whole.mp4", numbered(noise=8)).read_bytes()
     (folder / "cut.mp4").write_bytes(video[: len(video) // 2])  # the index is at the end
     start = video.index(b"mdat") + 4
@@ -332,9 +332,9 @@ def broken_files(folder):
 BROKEN = {
     **dict.fromkeys(["cut.mp4", "text.mp4", "text.txt", "binary.mp4"], "not a video, cut short or"),
     **dict.fromkeys(["list.mp4", "list.m3u8", "still.png"], "not a video, cut short or"),
-    **dict.fromkeys(["song.m4a", "song.mp4", "song.mp3", "cover.m4a"], "no moving picture in it"),
-    **dict.fromkeys(["rubbish.mp4", "header.mp4"], "not a single frame can be decoded"),
-    "unknown.mp4": "in a way that is not supported",
+    **dict.fromkeys(["song.m4a", "song.mp4", "song.mp3", "cover.m4a"], "has no moving picture"),
+    **dict.fromkeys(["rubbish.mp4", "header.mp4"], "no frame can be decoded"),
+    "unknown.mp4": "its codec is not supported",
     "empty.mp4": "the file is empty",
     "folder.mp4": "a folder, not a video",
     "missing.mp4": "no such file",
@@ -367,19 +367,19 @@ def test_large_frames_are_refused(tmp_path):
     assert MAX_PIXELS > 3 * 8192 * 4320
 
 
-def test_frames_that_grow_on_the_way_are_refused(tmp_path):
+def test_frames_that_become_too_large_are_refused(tmp_path):
     """Two videos one after the other, which a transport stream allows."""
     small = write(tmp_path / "a.ts", numbered(20)).read_bytes()
     large = write(tmp_path / "b.ts", numbered(20, (96, 128))).read_bytes()
     (tmp_path / "both.ts").write_bytes(small + large)
     assert {f.pixels.shape[:2] for f in read_frames(tmp_path / "both.ts")} == {(48, 64), (96, 128)}
     times = [frame.time for frame in read_frames(tmp_path / "both.ts")]
-    assert min(np.diff(times)) > 0  # though the stamps begin anew
+    assert min(np.diff(times)) > 0  # though the stamps start again
     with pytest.raises(VideoReadError, match="--max-pixels"):
         list(read_frames(tmp_path / "both.ts", max_pixels=3 * 48 * 64))
 
 
-def test_a_video_without_end_is_refused(tmp_path, monkeypatch):
+def test_endless_videos_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path / "a.mp4", numbered(20))
     for name, value, reason in (
         ("MAX_FRAMES", 9, "more than 9 frames"),
@@ -387,21 +387,21 @@ def test_a_video_without_end_is_refused(tmp_path, monkeypatch):
         ("_MAX_LARGE_FRAMES", 5, "its 1. frames have too many pixels; cut it into parts"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(f"freqfake.crops.video.{name}", value)
+            patch.setattr(f"freqfake.crops.decoding.{name}", value)
             with pytest.raises(VideoReadError, match=reason):
                 list(read_frames(path, max_pixels=3 * 48 * 64))
         assert len(list(read_frames(path, max_pixels=3 * 48 * 64))) == 20
 
 
 @pytest.mark.parametrize("codec", ["cinepak", "qtrle"])
-def test_only_known_decoders_are_started(tmp_path, codec):
+def test_only_known_decoders_are_used(tmp_path, codec):
     path = write(tmp_path / "a.mov", numbered(3), codec, pixel_format="rgb24")
-    with pytest.raises(VideoReadError, match=f"coded as {codec}, which is not read, for safety"):
+    with pytest.raises(VideoReadError, match=f"the codec {codec} is not read, for safety"):
         next(read_frames(path))
 
 
 @given(data=st.binary(max_size=400), begin=st.sampled_from(range(5)))
-def test_any_bytes_end_in_frames_or_an_error(tmp_path_factory, data, begin):
+def test_any_bytes_give_frames_or_an_error(tmp_path_factory, data, begin):
     heads = (b"", b"\0\0\0\x18ftypmp42", b"\x1aE\xdf\xa3", b"RIFF\xff\xff\0\0AVI LIST", b"G@\0\x10")
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(heads[begin] + data or b"-")
@@ -410,7 +410,7 @@ def test_any_bytes_end_in_frames_or_an_error(tmp_path_factory, data, begin):
 
 
 @pytest.mark.parametrize("kind", ["MP4, H.264", "WebM, VP9", "AVI, MPEG-4", "TS, MPEG-2"])
-def test_damaged_videos_end_in_frames_or_an_error(tmp_path, kind):
+def test_damaged_videos_give_frames_or_an_error(tmp_path, kind):
     rng = np.random.default_rng(0)
     n_frames = 0
     for seed in video_seeds(kind):
@@ -463,12 +463,12 @@ def run(code):
 
 @linux
 def test_a_long_video_is_not_held_in_memory(tmp_path):
-    """Of 600 frames, nearly a megabyte each; the first ones show what a reader needs."""
+    """600 frames of nearly a megabyte each; the first ones show what reading needs."""
     path = write(tmp_path / "a.mkv", [np.zeros((480, 640, 3), np.uint8)] * 600, "mpeg4")
     code = f"""
 import gc, resource
 from freqfake.crops.video import read_frames
-gc.disable()  # nothing may wait for it
+gc.disable()  # memory must be freed without it
 kilobytes = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for choice in ({{}}, {{"per_scene": 600}}):
     for frame in read_frames({str(path)!r}, **choice):
@@ -481,7 +481,7 @@ print(frame.index, kilobytes() - before)
     assert grown < 50_000
 
 
-def test_pyav_is_asked_for_when_it_is_needed():
+def test_pyav_is_required_only_when_needed():
     assert run("import sys, freqfake.crops.video; print('av' in sys.modules)") == "False\n"
     code = """
 import sys

@@ -1,4 +1,4 @@
-"""Networks on pictures and videos: votes, errors, faces, and the commands as a user types them."""
+"""Networks on pictures and videos: votes, errors, faces, and the commands."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ from freqfake.exceptions import (  # noqa: E402
 
 
 class Brightness(Meso4):
-    """A network whose answer is known: the brighter, the more fake; middle grey is 0."""
+    """A network with a known score: the brighter, the more fake; middle grey is 0."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 20 * (x.mean(dim=(1, 2, 3)) - 0.5)
@@ -48,7 +48,7 @@ def plain(grey: int, size: int = 48) -> np.ndarray:
 
 
 def write_video(path, greys) -> str:
-    """H.264, one plain frame for each grey."""
+    """Write H.264 with one plain frame for each grey."""
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"crf": "30"})
         stream.width = stream.height = 48
@@ -59,18 +59,18 @@ def write_video(path, greys) -> str:
     return str(path)
 
 
-def test_it_shows_itself():
+def test_repr_and_model_card():
     detector = DeepDetector(Meso4(input_size=64), device="cpu")
     assert repr(detector) == "<freqfake.deep.DeepDetector: meso4 on cpu>"
-    told = dict(detector.card().sections[0][1])
+    shown = dict(detector.card().sections[0][1])
     learned = sum(p.numel() for p in detector.network.parameters())
-    assert told["parameters"] == f"{learned:,}"
-    assert "64 x 64 pixels" in told["input"]
+    assert shown["parameters"] == f"{learned:,}"
+    assert "64 x 64 pixels" in shown["input"]
     assert "not calibrated" in detector._repr_html_()
 
 
 class TestVotes:
-    def test_columns_are_those_of_score_and_the_votes(self):
+    def test_columns_are_those_of_score_plus_the_votes(self):
         assert set(DEEP_COLUMNS) - set(SCORE_COLUMNS) == {"n_frames", "n_real", "n_fake"}
         assert [c for c in DEEP_COLUMNS if c in SCORE_COLUMNS] == list(SCORE_COLUMNS)
 
@@ -96,7 +96,7 @@ class TestVotes:
         assert np.isnan(row.llr)
 
     def test_one_bright_frame_does_not_outvote_three(self, detector, tmp_path):
-        """The vote is over labels, not over how sure the network is of each."""
+        """Labels are counted, not the network's confidence in them."""
         video = write_video(tmp_path / "v.mp4", [255, 124, 124, 124])
         row = detector.score(video, n_frames=4).iloc[0]
         assert row.score > 0
@@ -123,7 +123,7 @@ class TestVotes:
 
 class TestInputs:
     @pytest.mark.parametrize("batch_size", [1, 2, 7, 100])
-    def test_the_size_of_batches_changes_nothing(self, detector, tmp_path, batch_size):
+    def test_batch_size_does_not_change_results(self, detector, tmp_path, batch_size):
         video = write_video(tmp_path / "v.mp4", range(40, 220, 20))
         inputs = [plain(200), video, "missing.png", plain(60), str(tmp_path)]
         other = DeepDetector(detector.network, device="cpu", batch_size=batch_size)
@@ -134,7 +134,7 @@ class TestInputs:
         )
         assert table.path.tolist() == ["<array 0>", video, "missing.png", "<array 3>", video]
 
-    def test_what_cannot_be_read_is_a_row(self, detector, tmp_path):
+    def test_unreadable_inputs_give_rows(self, detector, tmp_path):
         (tmp_path / "text.mp4").write_text("no video")
         (tmp_path / "text.png").write_text("no picture")
         table = detector.score([str(tmp_path), plain(200)])
@@ -143,7 +143,7 @@ class TestInputs:
         assert table.n_frames.tolist() == [0, 0, 1]
         assert table.score[:2].isna().all()
 
-    def test_the_frames_before_a_damage_count(self, detector, tmp_path):
+    def test_frames_before_damage_count(self, detector, tmp_path):
         video = write_video(tmp_path / "whole.ts", [200] * 60)
         data = (tmp_path / "whole.ts").read_bytes()
         (tmp_path / "half.ts").write_bytes(data[: len(data) // 2])
@@ -152,7 +152,7 @@ class TestInputs:
         assert row.n_frames > 0
         assert detector.score(video).iloc[0].n_frames == 20
 
-    def test_grey_and_deep_colours(self, detector):
+    def test_grey_and_16_bit_pictures(self, detector):
         grey = np.full((40, 40), 200, np.uint8)
         wide = np.full((40, 40, 3), 200 * 257, np.uint16)
         scores = detector.score([grey, wide, grey / 255, Image.fromarray(grey)]).score
@@ -190,7 +190,7 @@ class TestFaces:
 
 
 class TestDevice:
-    def test_without_a_gpu_auto_says_so(self):
+    def test_without_a_gpu_it_warns(self):
         if torch.accelerator.is_available():
             pytest.skip("there is a GPU")
         for device in ("auto", "cuda"):
@@ -198,11 +198,11 @@ class TestDevice:
                 made = DeepDetector(Meso4(input_size=32), device=device)
             assert made.device.type == "cpu"
 
-    def test_nonsense(self):
+    def test_unknown_device(self):
         with pytest.raises(ValueError, match="`device` must be auto, cpu, cuda or mps; got 'gpu'"):
             DeepDetector(Meso4(input_size=32), device="gpu")
 
-    def test_too_little_memory_is_an_error_with_a_mend(self):
+    def test_too_little_memory_is_an_error_with_advice(self):
         class Greedy(Meso4):
             def forward(self, x):
                 return torch.empty(1 << 58)
@@ -309,7 +309,7 @@ class TestCommands:
             assert np.array_equal(np.array(image.convert("RGB").crop(box)), np.array(crop))
         assert float(astronaut["probability"]) > 0.99
 
-    def test_names_that_two_inputs_share_do_not_collide(self, tmp_path):
+    def test_inputs_of_the_same_name_do_not_collide(self, tmp_path):
         from freqfake.crops.saving import save_frames
 
         for side in "ab":
@@ -324,7 +324,7 @@ class TestCommands:
         options = ("--model", "meso4", "--input-size", 32, "--epochs", 1, "--device", "cpu")
         done = run("train", *options, *labelled, "--out", tmp_path / "run")
         assert done.returncode == 0, done.stderr
-        assert "best of 1 epochs: 1, on the validation pictures AUC" in done.stderr
+        assert "best epoch: 1 of 1, on the validation pictures AUC" in done.stderr
         scored = run(
             "score", "--weights", tmp_path / "run" / "best.safetensors", "--device", "cpu",
             picture_folders / "real" / "00.png",
@@ -334,12 +334,12 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["--model", "dldfd"], "name them with --imagenet, or ask for --random-start"),
-            (["--model", "meso4", "--random-start"], "meso4 starts anew"),
+            (["--model", "dldfd"], "give them with --imagenet, or use --random-start"),
+            (["--model", "meso4", "--random-start"], "for dldfd only; got meso4"),
             (["--model", "meso4", "--width", "4"], "--width is not an option of meso4"),
             (["--model", "meso4", "--input-size", "33"], "must be a multiple of 32; got 33"),
             (["--model", "dldfd", "--imagenet", "no.pth"], "no such model: no.pth"),
-            (["--model", "meso4", "--validation-real", "x"], "need each other"),
+            (["--model", "meso4", "--validation-real", "x"], "must be given together"),
         ],
     )
     def test_wrong_use_of_train(self, picture_folders, tmp_path, arguments, message):

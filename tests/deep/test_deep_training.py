@@ -1,4 +1,4 @@
-"""Training: that it learns, that a stopped run goes on as if nothing had been, what it leaves."""
+"""Training: learning, resuming a stopped run, and the files written."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from freqfake.exceptions import TrainingError, UnreadableImageWarning  # noqa: E
 
 
 def striped(seed: int, *, fake: bool) -> np.ndarray:
-    """Noise; in a fake every other column is darker."""
+    """Noise; every other column of a fake is darker."""
     pixels = np.random.default_rng(seed).integers(60, 196, (40, 40, 3))
     if fake:
         pixels[:, ::2] -= 50
@@ -46,7 +46,7 @@ OPTIONS = {"device": "cpu", "batch_size": 8}
 
 
 class TestLearning:
-    def test_meso4_learns_and_leaves_what_it_says(self, sides, tmp_path):
+    def test_meso4_learns_and_writes_its_files(self, sides, tmp_path):
         out = tmp_path / "run"
         options = {**OPTIONS, "epochs": 12, "learning_rate": 0.01}
         training = train_network(small_meso4(), *sides, out, **options, tensorboard=True)
@@ -83,13 +83,13 @@ class TestLearning:
         losses = [run.log.train_loss.tolist() for run in runs]
         assert losses[0] == losses[1] != losses[2]
 
-    def test_sixteen_bits_train_too(self, sides, tmp_path):
+    def test_training_in_sixteen_bits(self, sides, tmp_path):
         training = train_network(
             small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1, mixed_precision=True
         )
         assert np.isfinite(training.log.val_loss).all()
 
-    def test_reading_processes_change_nothing(self, sides, tmp_path):
+    def test_reading_processes_do_not_change_the_result(self, sides, tmp_path):
         runs = [
             train_network(small_meso4(), *sides, tmp_path / str(n), **OPTIONS, epochs=1, workers=n)
             for n in (0, 1)
@@ -125,7 +125,7 @@ class TestLearning:
             assert torch.equal(a, b)
 
     def test_each_class_weighs_the_same(self, run):
-        """A network that always says the same has the loss of a coin, however few the fakes."""
+        """A constant network has the same loss for any share of fakes."""
         y = run.train.dataset.labels
         assert torch.bincount(y.long()).tolist() == [18, 9]
         sure = run._loss(torch.full_like(y, 2.0), y)
@@ -141,7 +141,7 @@ class TestLearning:
 
 
 class TestResuming:
-    def test_a_stopped_run_ends_as_if_never_stopped(self, sides, tmp_path, monkeypatch):
+    def test_a_stopped_run_ends_like_an_uninterrupted_one(self, sides, tmp_path, monkeypatch):
         whole = train_network(small_meso4(), *sides, tmp_path / "a", **OPTIONS, epochs=4)
         from freqfake.deep import training as module
 
@@ -202,20 +202,20 @@ class TestResuming:
         )
         assert more.log.train_loss.tolist() == whole.log.train_loss.tolist()
 
-    def test_a_log_that_was_not_written_any_more_is(self, sides, tmp_path):
+    def test_a_missing_log_is_written_again(self, sides, tmp_path):
         run = train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
         (tmp_path / "log.csv").unlink()
         train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1, resume=True)
         pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), run.log)
 
-    def test_another_training_is_not_gone_on_with(self, sides, tmp_path):
+    def test_another_training_is_not_resumed(self, sides, tmp_path):
         train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
-        with pytest.raises(TrainingError, match="another training, it differs in: recipe"):
+        with pytest.raises(TrainingError, match="another training, which differs in: recipe"):
             train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=2, resume=True)
-        with pytest.raises(TrainingError, match="holds a training already"):
+        with pytest.raises(TrainingError, match="already holds a training"):
             train_network(small_meso4(), *sides, tmp_path, **OPTIONS, epochs=1)
 
-    def test_resuming_nothing_begins(self, sides, tmp_path):
+    def test_resuming_without_a_checkpoint_starts(self, sides, tmp_path):
         run = train_network(
             small_meso4(), *sides, tmp_path / "new", **OPTIONS, epochs=1, resume=True
         )
@@ -256,14 +256,14 @@ class TestInputs:
             ({"learning_rate": -1.0}, "`learning_rate` above 0"),
         ],
     )
-    def test_nonsense_is_refused(self, sides, tmp_path, options, message):
+    def test_invalid_options_are_refused(self, sides, tmp_path, options, message):
         with pytest.raises(ValueError, match=message):
             train_network(small_meso4(), *sides, tmp_path, **{**OPTIONS, **options})
 
-    def test_a_loss_that_is_no_number_ends_it(self, sides, tmp_path):
+    def test_a_loss_of_nan_ends_the_training(self, sides, tmp_path):
         network = small_meso4()
         torch.nn.init.constant_(network.dense2.bias, float("nan"))
-        with pytest.raises(TrainingError, match="the loss is no number in epoch 1"):
+        with pytest.raises(TrainingError, match="the loss is not a number in epoch 1"):
             train_network(network, *sides, tmp_path, **OPTIONS)
 
 
@@ -279,14 +279,14 @@ class TestChanges:
 
     x = torch.rand(64, 3, 24, 24, generator=torch.Generator().manual_seed(1))
 
-    def test_half_are_mirrored_and_nothing_else(self):
+    def test_half_are_mirrored_and_otherwise_unchanged(self):
         y = mirrored(self.x, torch.Generator().manual_seed(0))
         same = torch.tensor([torch.equal(a, b) for a, b in zip(self.x, y, strict=True)])
         turned = torch.tensor([torch.equal(a.flip(2), b) for a, b in zip(self.x, y, strict=True)])
         assert torch.all(same ^ turned)
         assert 16 < int(turned.sum()) < 48
 
-    def test_slight_changes_stay_pictures(self):
+    def test_slight_changes_stay_in_range(self):
         y = slightly_changed(self.x, torch.Generator().manual_seed(0))
         assert y.shape == self.x.shape
         assert float(y.min()) >= 0
@@ -295,7 +295,7 @@ class TestChanges:
         again = slightly_changed(self.x, torch.Generator().manual_seed(0))
         assert torch.equal(y, again)
 
-    def test_turning_the_hue_leaves_grey_and_brightness(self):
+    def test_turning_the_hue_keeps_grey_and_brightness(self):
         from freqfake.deep.pictures import _hue_matrices
 
         matrices = _hue_matrices(torch.deg2rad(torch.tensor([0.0, 18.0, -18.0])))
@@ -308,7 +308,7 @@ class TestChanges:
         )
         assert (matrices[1] @ colour - colour).abs().max() > 0.05
 
-    def test_turning_by_nothing_changes_nothing(self):
+    def test_turning_by_zero_and_by_90_degrees(self):
         from freqfake.deep.pictures import _turned
 
         n = len(self.x)

@@ -1,4 +1,4 @@
-"""FaceForensics++ in small: its layout, with real videos as strongly compressed as its c40."""
+"""A small FaceForensics++: the same layout, with videos compressed as strongly as c40."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ from freqfake.deep.faceforensics.protocols import (  # noqa: E402
 
 PAIRS = {"train": [["071", "054"]], "val": [["720", "672"]], "test": [["953", "974"]]}
 IDS = {split: [*pair, "_".join(pair), "_".join(pair[::-1])] for split, [pair] in PAIRS.items()}
-# As many frames as no other method has, so that a number of pictures tells what it is made of.
+# A different number for each method, so that a number of pictures identifies its methods.
 N_FRAMES = {ORIGINAL: 4, "Deepfakes": 3, "Face2Face": 5, "FaceSwap": 7, "NeuralTextures": 11}
 N_MORE = {"train": 0, "val": 1, "test": 2}
 SIZE = 160
@@ -66,7 +66,7 @@ def place(root, method, compression="c40"):
 
 
 def people():
-    """Six persons: four faces, and two of them in the mirror."""
+    """Six persons: four faces, and two of them mirrored."""
     samples = Path(__file__).parents[1] / "samples"
     pictures = [
         Image.open(samples / "fake" / f"mobilestylegan_{number}.webp") for number in (200, 201, 202)
@@ -81,7 +81,7 @@ def people():
 
 
 def manipulated(target, source):
-    """Half of another face over a face, a little too warm."""
+    """Blend another face into a face, with a reddish tint."""
     picture = target.astype(float)
     picture[40:130, 40:120] = (picture[40:130, 40:120] + source[40:130, 40:120]) / 2
     picture[40:130, 40:120, 0] += 20
@@ -104,7 +104,7 @@ def write_video(path, picture, n_frames):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """The data set in small: one pair a split."""
+    """A small data set: one pair per split."""
     if "libx264" not in av.codecs_available:
         pytest.skip("this PyAV cannot write H.264")
     try:
@@ -127,7 +127,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def copy(root, tmp_path):
-    """The data set, to damage it."""
+    """A copy of the data set to be damaged."""
     return shutil.copytree(root, tmp_path / "copy")
 
 
@@ -144,7 +144,7 @@ def small():
 
 
 def always(logit):
-    """Make a network that gives every picture the same answer."""
+    """Make a network that gives every picture the same logit."""
 
     def make():
         network = small()
@@ -165,7 +165,7 @@ def evaluate(root, protocol, out, network, **options):
 
 @pytest.mark.parametrize("where", [".", "splits"])
 def test_official_splits(tmp_path, where):
-    """1000 videos a method, 720 to train on, 140 to validate with and 140 to test on."""
+    """1000 videos per method: 720 for training, 140 for validation and 140 for test."""
     ids = [f"{i:03d}" for i in np.random.default_rng(0).permutation(1000)]
     pairs = [ids[i : i + 2] for i in range(0, 1000, 2)]
     official = {"train": pairs[:360], "val": pairs[360:430], "test": pairs[430:]}
@@ -259,7 +259,7 @@ def test_missing_videos(copy):
     )
     with pytest.raises(DatasetError, match=words + r".*\(--methods\).*\(--partial\)"):
         load_faceforensics(copy)
-    with pytest.raises(DatasetError, match=words + ".*of NeuralTextures none is there in split tr"):
+    with pytest.raises(DatasetError, match=words + ".*; split train has no video of Neural"):
         load_faceforensics(copy, partial=True)
     with pytest.warns(DatasetWarning, match="2 of 24 videos are missing"):
         dataset = load_faceforensics(copy, methods=METHODS[:3], partial=True)
@@ -305,14 +305,14 @@ def test_margin_and_all_frames(root, tmp_path):
     assert sizes[1] > 1.5 * sizes[0]
 
 
-def test_finished_videos_are_not_done_again(root, tmp_path):
+def test_finished_videos_are_skipped(root, tmp_path):
     dataset = load_faceforensics(root, methods=["Deepfakes"])
     options = {"splits": ["val"], "n_frames": 2}
     before = extract_crops(dataset, tmp_path, **options)
     kept, redone = (tmp_path / "c40/val/Deepfakes" / name for name in IDS["val"][2:])
     stamps = {path: path.stat().st_mtime_ns for path in kept.iterdir()}
     unfinished = redone.rename(redone.with_name(f"{redone.name}.partial"))
-    (unfinished / "00099.png").touch()  # as a run leaves it that is killed
+    (unfinished / "00099.png").touch()  # as left by a killed run
     pd.testing.assert_frame_equal(extract_crops(dataset, tmp_path, **options), before)
     assert {path: path.stat().st_mtime_ns for path in kept.iterdir()} == stamps
     assert sorted(path.name for path in redone.iterdir()) == ["00001.png", "00003.png"]
@@ -323,7 +323,7 @@ def test_finished_videos_are_not_done_again(root, tmp_path):
 
 
 @posix
-def test_a_run_that_is_killed_leaves_whole_videos(root, tmp_path):
+def test_a_killed_run_leaves_complete_videos(root, tmp_path):
     code = f"""
 from freqfake.deep.faceforensics.crops import extract_crops
 from freqfake.deep.faceforensics.dataset import load_faceforensics
@@ -359,7 +359,7 @@ def test_a_bad_video_does_not_stop_the_others(copy, tmp_path):
     faces = people()
     write_video(place(copy, ORIGINAL) / "054.mp4", faces["054"], 4)
     again = extract_crops(dataset, tmp_path / "crops", **options)
-    assert again.n_crops.tolist() == [2, 2, 0, 2]  # the mended one was tried again
+    assert again.n_crops.tolist() == [2, 2, 0, 2]  # the repaired one was tried again
     assert again.error.tolist() == ["", "", "no face found", ""]
 
 
@@ -380,7 +380,7 @@ def test_wrong_options_of_crops(root, tmp_path, options, reason):
 # ---- rates
 
 
-def test_rates_known_on_paper():
+def test_rates_calculated_by_hand():
     votes = {  # video: label, what its frames are called
         "real, right": (0, [0, 0, 1]),
         "real, wrong": (0, [1, 1, 0, 1]),
@@ -409,7 +409,7 @@ def test_rates_known_on_paper():
 
 
 def trained(crops, name):
-    """How many pictures a training had, and how many of them the network knew."""
+    """Numbers of pictures in a training, and of those classified correctly."""
     folder = crops.parent / "trainings" / "c40" / "meso4" / name
     n_train, n_val = load_network(folder / "best.safetensors")[1]["n_pictures"]
     log = pd.read_csv(folder / "log.csv")
@@ -418,7 +418,7 @@ def trained(crops, name):
 
 
 def pictures(n_reals, n_fakes, n_methods):
-    """Of two originals and two videos of each method: in training and validation, and the fakes."""
+    """Pictures of two videos per method in training and validation; then the fakes among them."""
     n_val = n_reals + 1 + n_fakes + n_methods
     return 2 * (n_reals + n_fakes), 2 * n_val, 2 * n_fakes, 2 * (n_fakes + n_methods)
 
@@ -469,14 +469,14 @@ def test_cross(root, crops):
     assert table["I3D, published %"].isna().all()
 
 
-def test_published_rates_are_of_trainings_that_there_are():
+def test_published_rates_name_existing_trainings():
     names = {"combined"} | {f"{p}-{m}" for p in ("single", "cross") for m in METHODS}
     assert set(PUBLISHED["DLDFD"]) == names
     assert all(set(table) <= names for table in PUBLISHED.values())
 
 
 def test_scores_are_those_of_the_best_network(root, crops, tmp_path):
-    """With one that tells pictures apart: what it says of each, and what the table makes of it."""
+    """With a network that discriminates: its scores, and the rates computed from them."""
     folder = shutil.copytree(crops, tmp_path / "crops").parent
     starts = []
 
@@ -510,7 +510,7 @@ def test_scores_are_those_of_the_best_network(root, crops, tmp_path):
     assert row["TCR fake frames %"] == pytest.approx(100 * right[fakes].mean())
 
 
-def test_a_run_that_was_stopped_goes_on(root, crops, tmp_path):
+def test_a_stopped_run_is_resumed(root, crops, tmp_path):
     folder = shutil.copytree(crops, tmp_path / "crops").parent
     calls = itertools.count()
 
@@ -524,7 +524,7 @@ def test_a_run_that_was_stopped_goes_on(root, crops, tmp_path):
         evaluate(root, "single", folder, interrupted, **options)
     trainings = folder / "trainings/c40/meso4"
     assert [path.name for path in trainings.iterdir()] == ["single-Deepfakes"]
-    with pytest.raises(TrainingError, match="single-Deepfakes holds a training already"):
+    with pytest.raises(TrainingError, match="single-Deepfakes already holds a training"):
         evaluate(root, "single", folder, always(5), **options)
     before = (trainings / "single-Deepfakes/log.csv").read_text()
     table = evaluate(root, "single", folder, always(5), resume=True, **options)
@@ -548,13 +548,13 @@ def test_part_of_the_data_set(copy, crops, tmp_path):
     ):
         [row] = evaluate(copy, "combined", folder, always(5), **options).to_dict("records")
     assert (row["real videos"], row["fake videos"], row["videos left out"]) == (1, 5, 1)
-    assert np.isnan(row["DLDFD, published %"])  # that is of all four methods
+    assert np.isnan(row["DLDFD, published %"])  # published for all four methods
     with pytest.warns(DatasetWarning, match="1 of 12 videos"):
         table = evaluate(copy, "single", folder, always(5), methods=["Face2Face"], partial=True)
     assert table["DLDFD, published %"].tolist() == [81.4]
 
 
-def test_crops_that_cannot_be_read_are_left_out(root, crops, tmp_path):
+def test_unreadable_crops_are_left_out(root, crops, tmp_path):
     folder = shutil.copytree(crops, tmp_path / "crops").parent
     bad = folder / "crops/c40/test/original/953/00002.png"
     bad.write_bytes(bad.read_bytes()[:99])
@@ -592,14 +592,14 @@ def test_a_test_without_faces(root, crops, tmp_path):
         ("single", {"n_frames": 0}, ValueError, "`n_frames` must be at least 1"),
     ],
 )
-def test_what_is_wrong_shows_before_the_work(root, tmp_path, protocol, options, error, reason):
+def test_errors_come_before_the_work(root, tmp_path, protocol, options, error, reason):
     with pytest.raises(error, match=reason):
         evaluate(root, protocol, tmp_path, **{"network": "meso4"} | options)
     assert not list(tmp_path.rglob("*.png"))
 
 
 def test_the_command(root, tmp_path):
-    """As a user types it, twice: the second time everything is there."""
+    """Run twice: the second time everything exists."""
     command = [sys.executable, "-m", "freqfake", "deep", "faceforensics", "single"]
     command += ["--data", str(root), "--out", str(tmp_path), "--methods", "FaceSwap"]
     command += ["--model", "meso4", "--epochs", "1", "--frames", "2", "--device", "cpu"]
@@ -615,10 +615,10 @@ def test_the_command(root, tmp_path):
     assert 0 <= float(row["TCR frames %"]) <= 100
 
 
-def test_the_command_asks_how_to_start(root, tmp_path):
+def test_the_command_requires_a_start(root, tmp_path):
     command = [sys.executable, "-m", "freqfake", "deep", "faceforensics", "combined"]
     command += ["--data", str(root), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "name them with --imagenet, or ask for --random-start" in done.stderr
+    assert "give them with --imagenet, or use --random-start" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""What detectors and results show of themselves."""
+"""Display of detectors and results: model cards and tables."""
 
 import re
 
@@ -18,26 +18,26 @@ def detector(request):
     return load_detector(request.param)
 
 
-def test_card_tells_what_the_detector_holds(detector):
+def test_card_states_what_the_detector_holds(detector):
     card = detector.card()
-    told = {name: value for _, rows in card.sections for name, value in rows}
+    entries = {name: value for _, rows in card.sections for name, value in rows}
     n_real, n_fake = map(len, detector.held_out)
-    assert told["trained on"] == f"{n_real} real and {n_fake} generated pictures"
+    assert entries["trained on"] == f"{n_real} real and {n_fake} generated pictures"
     y, scores = np.repeat([0, 1], [n_real, n_fake]), np.concatenate(detector.held_out)
-    assert told["area under the ROC curve"] == f"{detection_metrics(y, scores)['auc']:.3f}"
+    assert entries["area under the ROC curve"] == f"{detection_metrics(y, scores)['auc']:.3f}"
     expected = cllr(y, detector.calibrator.predict(scores))
-    assert told["cost of the likelihood ratios, Cllr"].startswith(f"{expected:.3f} ")
-    assert ("spectrum" in told) == (detector.features == "asynchrony")
+    assert entries["cost of the likelihood ratios, Cllr"].startswith(f"{expected:.3f} ")
+    assert ("spectrum" in entries) == (detector.features == "asynchrony")
     assert any("4:2:0" in limit for limit in card.limits) == (detector.features == "asynchrony")
 
 
-def test_card_knows_the_limits_that_the_verdicts_keep(detector):
-    told = dict(dict(detector.card().sections)["Valid for"])
-    low, high = map(int, re.findall(r"\d+", told["sides"]))
+def test_limits_on_the_card_are_those_of_the_verdicts(detector):
+    entries = dict(dict(detector.card().sections)["Valid for"])
+    low, high = map(int, re.findall(r"\d+", entries["sides"]))
     domain, slack = detector.domain, 1.25
     assert low * slack >= domain.min_side_ > (low - 1) * slack
     assert high / slack <= domain.max_side_ < (high + 1) / slack
-    assert "pixels" not in told["codings"]
+    assert "pixels" not in entries["codings"]
     rng = np.random.default_rng(0)
 
     def objects(width):
@@ -83,7 +83,7 @@ def test_table_shows_verdicts_in_words(table):
     assert "4 inconclusive, 2 fake, 1 not read" in shown
 
 
-def test_table_is_a_dataframe_like_any_other(table, tmp_path):
+def test_table_works_like_any_dataframe(table, tmp_path):
     assert isinstance(table[table.verdict == "fake"], ScoreTable)
     assert isinstance(pd.concat([table, table]), ScoreTable)
     assert (
@@ -94,7 +94,7 @@ def test_table_is_a_dataframe_like_any_other(table, tmp_path):
     assert repr(table) == repr(pd.DataFrame(table))
 
 
-def test_long_tables_are_cut(table):
+def test_long_tables_are_shortened(table):
     long = pd.concat([table] * 20)
     shown = long._repr_html_()
     assert shown.count("<tr>") == 1 + 60
@@ -111,7 +111,7 @@ def test_table_of_faces_shows_which_face():
     assert "<td>0</td>" in faces._repr_html_()
 
 
-def test_bars_point_to_the_side_that_is_supported(table):
+def test_bars_point_to_the_supported_side(table):
     row = {**table.iloc[0], "p_fake": np.nan}
     shown = {llr: ScoreTable([{**row, "llr": llr}])._repr_html_() for llr in (1.5, -9.0, np.nan)}
     assert "margin-left:50%;width:25%;background:#D55E00" in shown[1.5]
@@ -127,7 +127,7 @@ def test_diagrams_of_scikit_learn_still_work():
         assert "RBFSVMClassifier" in shown
 
 
-def test_contributions_make_up_the_score(samples):
+def test_contributions_add_up_to_the_score(samples):
     detector = load_detector()
     path = samples / "fake" / "mobilestylegan_201.webp"
     parts = detector.contributions(path)

@@ -64,20 +64,20 @@ def test_processes_do_not_change_the_values(picture_folders):
         pd.testing.assert_frame_equal(extract_features(inputs), extract_features(inputs, n_jobs=1))
 
 
-def test_one_picture_is_no_list_of_pictures():
+def test_a_single_picture_is_not_a_list_of_pictures():
     for picture in (np.zeros((8, 8, 3), np.uint8), Image.new("RGB", (8, 8))):
         with pytest.raises(TypeError, match=r"use \[image\]"):
             extract_features(picture)
 
 
-def test_no_picture_at_all_gives_an_empty_table():
+def test_no_pictures_give_an_empty_table():
     assert extract_features([]).empty
 
 
 # --- scoring ------------------------------------------------------------------------------------
 
 
-def test_scores_tell_new_pictures_apart(detector):
+def test_scores_separate_new_pictures(detector):
     new = {kind: [make_picture(900 + i, asynchrony=a) for i in range(5)]
            for kind, a in (("real", 0.23), ("fake", 0.58))}  # fmt: skip
     for kind, pictures in new.items():
@@ -100,8 +100,8 @@ def test_unreadable_pictures_are_rows_too(detector, tmp_path):
 
 
 OUTSIDE = {
-    "JPEG 4:2:0: chroma subsampling removes": {"delivery": "JPEG 4:2:0"},
-    "JPEG 4:4:4: the model was trained on lossless only": {"delivery": "JPEG 4:4:4"},
+    "JPEG 4:2:0: chroma subsampling removes": {"coding": "JPEG 4:2:0"},
+    "JPEG 4:4:4: the model was trained on lossless only": {"coding": "JPEG 4:4:4"},
     "512 x 1024 pixels: the model was trained on sides of 1024": {"width": 512},
     "3000 x 1024 pixels": {"width": 3000},
     "greyscale": {"mode": "L"},
@@ -150,7 +150,7 @@ def test_between_the_classes_the_verdict_is_inconclusive():
     assert all(1 / 11 < row["p_fake"] < 10 / 11 for row in close)
 
 
-def test_usual_distance_leaves_out_few_training_pictures():
+def test_few_unseen_pictures_exceed_the_usual_distance():
     real, fake = features_of_two_groups(100)
     y = np.repeat([0, 1], 100)
     domain = TrainingDomain().fit(np.concatenate([real, fake]), y, [LOSSLESS])
@@ -170,7 +170,7 @@ def test_training_needs_enough_pictures_of_both_kinds(picture_folders):
         train_detector(picture_folders / "real", few)
 
 
-def test_training_leaves_out_the_unreadable_and_says_so(picture_folders, tmp_path):
+def test_training_skips_unreadable_pictures_with_a_warning(picture_folders, tmp_path):
     with pytest.warns(UnreadableImageWarning, match=r"left out .*missing.png: no such file"):
         detector = train_detector(
             [picture_folders / "real", tmp_path / "missing.png"],
@@ -180,7 +180,7 @@ def test_training_leaves_out_the_unreadable_and_says_so(picture_folders, tmp_pat
     assert detector.info["n_real"] == 20
 
 
-@pytest.mark.parametrize("what", [{"delivery": "JPEG 4:2:0"}, {"width": 512}])
+@pytest.mark.parametrize("what", [{"coding": "JPEG 4:2:0"}, {"width": 512}])
 def test_training_warns_of_sides_that_differ_in_their_files(what):
     real, fake = features_of_two_groups(20)
     other = dataclasses.replace(LOSSLESS, **what)
@@ -216,7 +216,7 @@ def test_adaptation_to_shifted_features():
     assert adapted_accuracy(adapted, *target) > 0.99
     assert adapted.row(Extraction("x", target[1][0], small))["verdict"] == "fake"
     assert "1024 x 1024 pixels" in adapted.row(Extraction("x", target[1][0], LOSSLESS))["reason"]
-    assert detector.row(as_extractions(fake)[0])["verdict"] == "fake"  # itself unchanged
+    assert detector.row(as_extractions(fake)[0])["verdict"] == "fake"  # the original is unchanged
 
 
 @pytest.mark.parametrize("expectations", ["per_feature", "moments"])
@@ -230,11 +230,11 @@ def test_adaptation_with_other_expectations(expectations):
     assert detector.classifier.expectations == "joint"
 
 
-def test_adaptation_keeps_what_needs_none():
+def test_adaptation_keeps_a_model_that_needs_none():
     real, fake = features_of_two_groups(60)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
     same = np.concatenate(features_of_two_groups(60, seed=1))
-    jpeg = dataclasses.replace(LOSSLESS, delivery="JPEG 4:4:4")
+    jpeg = dataclasses.replace(LOSSLESS, coding="JPEG 4:4:4")
     with pytest.warns(AdaptationWarning, match="the scores stay as they are"):
         adapted = detector.adapt_to(as_extractions(same, jpeg))
     assert adapted.classifier is detector.classifier
@@ -242,10 +242,10 @@ def test_adaptation_keeps_what_needs_none():
     assert adapted.row(Extraction("x", fake[0], LOSSLESS))["verdict"] == "fake"
 
 
-def test_adaptation_does_not_take_in_subsampled_pictures():
+def test_adaptation_does_not_add_subsampled_pictures():
     real, fake = features_of_two_groups(60)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
-    jpeg = dataclasses.replace(LOSSLESS, delivery="JPEG 4:2:0")
+    jpeg = dataclasses.replace(LOSSLESS, coding="JPEG 4:2:0")
     same = np.concatenate(features_of_two_groups(60, seed=1))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -258,7 +258,7 @@ def test_adaptation_is_refused_where_the_groups_are_not_real_and_fake():
     real, fake = features_of_two_groups(60)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
     other = np.concatenate(features_of_two_groups(60, seed=1, shift=0.2))
-    other[:, 3:] *= -1  # where one feature is larger, another is smaller: no fakes do that
+    other[:, 3:] *= -1  # fakes never have one feature larger and another smaller
     with pytest.raises(AdaptationError, match="are not the real and the generated ones"):
         detector.adapt_to(as_extractions(other))
     with pytest.raises(AdaptationError, match="at least 30 readable pictures"):
@@ -277,14 +277,14 @@ def test_embedded_model_on_the_samples(samples):
     assert "512 x 512" in table.reason["astronaut.png"]
 
 
-def test_embedded_model_knows_that_the_papers_faces_are_outside(measuring_data):
+def test_faces_of_the_paper_are_outside_the_embedded_models_domain(measuring_data):
     table = load_detector("lewoo").score(measuring_data / "lewoo_samples")
     assert len(table) == 8
     assert set(table.verdict) == {"inconclusive"}
     assert table.reason.str.startswith("224 x 224").all()
 
 
-def test_embedded_model_accuses_no_delivered_face(measuring_data):
+def test_embedded_model_calls_no_delivered_real_face_fake(measuring_data):
     folders = [measuring_data / name / "real" for name in ("celebahq512", "celeba_crops")]
     assert set(load_detector("lewoo").score(folders).verdict) == {"inconclusive"}
 
@@ -298,19 +298,19 @@ def test_default_model_on_the_samples(samples):
     assert (table.error == "").all()
 
 
-def test_default_model_holds_its_false_alarm_rate():
+def test_default_model_keeps_its_false_alarm_rate():
     detector = load_detector()
     real, fake = detector.held_out
     assert len(real) > 2000
     assert (real > detector.threshold()).mean() < 0.01 < (fake > detector.threshold()).mean()
 
 
-def test_embedded_models_show_what_they_are():
+def test_embedded_models_show_their_names():
     assert "lewoo" in repr(load_detector("lewoo"))
     assert "faces" in repr(load_detector())
 
 
-def test_a_training_picture_is_known_again(detector, picture_folders, tmp_path):
+def test_a_training_picture_is_recognised(detector, picture_folders, tmp_path):
     path = next((picture_folders / "fake").iterdir())
     words = "this very file was among the training pictures"
     assert words in detector.score(path)["reason"][0]

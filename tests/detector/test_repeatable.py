@@ -1,4 +1,4 @@
-"""The same picture and model give the same bits, and a row tells how to get them again."""
+"""The same picture and model give the same bits, and a row says how to repeat them."""
 
 import csv
 import hashlib
@@ -21,7 +21,7 @@ from PIL import Image
 import freqfake
 from freqfake import load_detector, train_detector
 from freqfake.detector.results import FACE_COLUMNS, PROVENANCE_COLUMNS, SCORE_COLUMNS
-from freqfake.features.rich import _YCBCR, _rounded
+from freqfake.features.rich import YCBCR, _rounded
 
 SCRIPT = """
 import sys, warnings
@@ -57,16 +57,18 @@ def models(picture_folders, tmp_path_factory):
     sides = [picture_folders / side for side in ("real", "fake")]
     others = [make_picture(i, asynchrony=0.3 + 0.01 * (i % 20), size=64) for i in range(40)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # so few pictures make many
+        warnings.simplefilter("ignore", UserWarning)  # few pictures give many warnings
         for features in ("asynchrony", "rich"):
             detector = train_detector(*sides, features=features)
-            detector.save(root / f"{features}.npz")
-            detector.adapt(others, expectations="moments").save(root / f"{features}_adapted.npz")
-    return ["faces", "lewoo", *map(str, sorted(root.glob("*.npz")))]
+            detector.save(root / f"{features}.safetensors")
+            detector.adapt(others, expectations="moments").save(
+                root / f"{features}_adapted.safetensors"
+            )
+    return ["faces", "lewoo", *map(str, sorted(root.glob("*.safetensors")))]
 
 
 def bits(table):
-    """Every cell, numbers by their bits: NaN is equal to itself, and 0 is not -0."""
+    """Every cell, numbers by their bits: NaN equals itself, and 0 differs from -0."""
     return {
         row["path"]: [v.hex() if isinstance(v, float) else v for v in row.values()]
         for row in table.to_dict("records")
@@ -104,7 +106,7 @@ def test_the_number_of_threads_does_not_matter(folder, models):
 
 
 @pytest.mark.parametrize("layout", ["C", "F"])
-def test_a_row_of_a_matrix_scores_as_alone(models, layout):
+def test_a_row_of_a_matrix_scores_as_by_itself(models, layout):
     rng = np.random.default_rng(0)
     for model in models:
         detector = load_detector(model)
@@ -116,23 +118,23 @@ def test_a_row_of_a_matrix_scores_as_alone(models, layout):
         np.testing.assert_array_equal(together[::2], detector.decision_function(X[::2]))
 
 
-def test_half_way_values_are_rounded_as_on_paper():
-    """Whole colours make luma and chroma in millionths, which whole numbers hold exactly."""
+def test_half_way_values_are_rounded_exactly():
+    """Integer colours give luma and chroma in millionths, exact as integers."""
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 256, (3, 400, 400))
     colours[2, :, :200] = colours[1, :, :200]  # then Cr is (R - G) / 2: half of them half-way
-    exact = np.tensordot(np.rint(_YCBCR * 1e6).astype(int), colours, 1)
+    exact = np.tensordot(np.rint(YCBCR * 1e6).astype(int), colours, 1)
     whole, rest = np.divmod(exact, 1_000_000)
     expected = whole + (rest > 500_000) + ((rest == 500_000) & (whole % 2 == 1))
     assert (rest == 500_000).mean() > 0.05
-    planes = np.array([sum(map(np.multiply, weights, colours / 255 * 255)) for weights in _YCBCR])
+    planes = np.array([sum(map(np.multiply, weights, colours / 255 * 255)) for weights in YCBCR])
     np.testing.assert_array_equal(_rounded(planes), expected)
 
 
-# --- what a row tells ---------------------------------------------------------------------------
+# --- provenance in a row ------------------------------------------------------------------------
 
 
-def test_a_row_tells_what_it_was_made_of(folder, models):
+def test_a_row_states_its_provenance(folder, models):
     for model in models:
         detector = load_detector(model)
         table = detector.score(folder, provenance=True, prior=0.2)
@@ -154,7 +156,7 @@ def test_a_row_tells_what_it_was_made_of(folder, models):
         assert table["error"].astype(bool).sum() == 1
 
 
-def test_pictures_in_memory_have_a_hash_of_their_own():
+def test_pictures_in_memory_have_their_own_hash():
     image = make_picture(0, asynchrony=0.3)
     other = image.copy()
     other[5, 5, 1] ^= 1
@@ -169,7 +171,7 @@ def test_pictures_in_memory_have_a_hash_of_their_own():
     assert first == hashlib.sha256(expected).hexdigest()
 
 
-def test_faces_carry_the_hash_of_their_file(samples):
+def test_faces_have_the_hash_of_their_file(samples):
     pytest.importorskip("onnxruntime", reason="faces need the extra faces")
     path = samples / "real" / "astronaut.png"
     image = np.asarray(Image.open(path).convert("RGB"))
@@ -226,8 +228,8 @@ def test_files_of_every_format_hold_the_same_bits(folder, tmp_path):
                     assert stored == cell or float(stored).hex() == cell, path
 
 
-def test_a_row_can_be_repeated_from_what_it_tells(folder, tmp_path):
-    """As somebody would years later: the file, the model and the options by what the row says."""
+def test_a_row_can_be_repeated_from_its_provenance(folder, tmp_path):
+    """As years later: find the file, the model and the options from the row."""
     out = tmp_path / "scores.csv"
     run("score", folder, "--provenance", "--prior", "0.3", "--max-fpr", "0.02", "--out", out)
     rows = [row for row in csv.DictReader(io.StringIO(out.read_text())) if not row["error"]]

@@ -26,7 +26,7 @@ REAL_FAKE = (0.1, 1.0)  # asynchrony
 
 @pytest.fixture(scope="module")
 def rich():
-    """A detector of pictures so different that it still sees it after delivery."""
+    """A detector of two groups whose difference survives delivery."""
     real, fake = (
         [make_picture(100 * k + i, asynchrony=REAL_FAKE[k] * (1 + 0.02 * i), size=128)
          for i in range(30)]
@@ -40,12 +40,12 @@ def test_copies_are_extracted_beside_the_picture(picture_folders):
     (picture,) = iter_features(path, features="rich", n_copies=3)
     assert len(picture.copies) == 3
     assert {len(copy.features) for copy in picture.copies} == {len(rich_feature_names())}
-    assert all(copy.facts.delivery for copy in picture.copies)
+    assert all(copy.facts.coding for copy in picture.copies)
     (again,) = iter_features([path], features="rich", n_copies=3, n_jobs=2)
     np.testing.assert_array_equal(again.copies[2].features, picture.copies[2].features)
 
 
-def test_rich_detector_tells_new_pictures_and_delivered_ones_apart(rich):
+def test_rich_detector_separates_new_pictures(rich):
     for kind, asynchrony in zip(("real", "fake"), REAL_FAKE, strict=True):
         pictures = [make_picture(900 + i, asynchrony=1.2 * asynchrony, size=128) for i in range(10)]
         table = rich.score(pictures)
@@ -54,17 +54,17 @@ def test_rich_detector_tells_new_pictures_and_delivered_ones_apart(rich):
         assert set(table.verdict) <= {kind, "inconclusive"}
 
 
-def test_rich_detector_survives_its_file(rich, tmp_path):
-    rich.save(tmp_path / "m.npz")
-    loaded = load_detector(tmp_path / "m.npz")
+def test_rich_detector_is_the_same_after_loading(rich, tmp_path):
+    rich.save(tmp_path / "m.safetensors")
+    loaded = load_detector(tmp_path / "m.safetensors")
     pictures = [make_picture(i, asynchrony=0.4) for i in range(3)]
     assert loaded.score(pictures).equals(rich.score(pictures))
     assert loaded.features == "rich"
-    assert (tmp_path / "m.npz").stat().st_size < 3_000_000
+    assert (tmp_path / "m.safetensors").stat().st_size < 3_000_000
 
 
 def test_rich_detector_is_adapted_by_its_scores(rich):
-    """Features that move all scores by the same amount are moved back."""
+    """A shift of the features that moves all scores equally is undone."""
     X = [picture.features for picture in iter_features(
         [make_picture(700 + i, asynchrony=REAL_FAKE[i % 2] * 1.2, size=128) for i in range(60)],
         features="rich")]  # fmt: skip
@@ -85,8 +85,8 @@ def test_rich_detector_keeps_scores_that_need_no_adaptation(rich, tmp_path):
     with pytest.warns(AdaptationWarning, match="the scores stay as they are"):
         adapted = rich.adapt(pictures)
     assert adapted.score_adapter is None
-    adapted.save(tmp_path / "m.npz")
-    assert load_detector(tmp_path / "m.npz").score(pictures).equals(rich.score(pictures))
+    adapted.save(tmp_path / "m.safetensors")
+    assert load_detector(tmp_path / "m.safetensors").score(pictures).equals(rich.score(pictures))
 
 
 def test_small_pictures_are_rows_with_a_reason(rich):
@@ -95,7 +95,7 @@ def test_small_pictures_are_rows_with_a_reason(rich):
     assert row.verdict == ""
 
 
-def test_verdicts_that_a_light_compression_turns_round_are_inconclusive(rich, monkeypatch):
+def test_verdicts_that_light_compression_changes_are_inconclusive(rich, monkeypatch):
     pictures = [make_picture(900 + i, asynchrony=1.2 * REAL_FAKE[1], size=128) for i in range(20)]
     called = rich.score(pictures).verdict == "fake"
     assert called.any()
@@ -120,7 +120,7 @@ def test_threshold_of_the_false_alarm_rate():
         detector.threshold(0.005)
 
 
-def test_fake_needs_to_be_beyond_the_threshold():
+def test_fake_must_exceed_the_threshold():
     real, fake = features_of_two_groups(60)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
     picture = Extraction("x", fake[0], LOSSLESS)
@@ -131,7 +131,7 @@ def test_fake_needs_to_be_beyond_the_threshold():
     assert detector.row(Extraction("x", real[0], LOSSLESS), threshold=1e9)["verdict"] == "real"
 
 
-def test_the_prior_moves_the_probability_and_not_the_verdict():
+def test_the_prior_changes_the_probability_but_not_the_verdict():
     real, fake = features_of_two_groups(60)
     detector = train_on_extractions(as_extractions(real), as_extractions(fake))
     picture = Extraction("x", fake[0], LOSSLESS)
@@ -142,7 +142,7 @@ def test_the_prior_moves_the_probability_and_not_the_verdict():
 
 
 def test_copies_stay_in_the_fold_of_their_picture():
-    """With features that name the picture, held-out scores must not know the answer."""
+    """Features that identify the picture must not give good held-out scores."""
     rng = np.random.default_rng(0)
     pictures = [[], []]
     for side in (0, 1):
@@ -153,11 +153,11 @@ def test_copies_stay_in_the_fold_of_their_picture():
     with pytest.warns(CalibrationWarning, match="this model will never give it"):
         detector = train_on_extractions(*pictures, features="rich")
     y_seen = [detector.classifier.predict([p.features])[0] for p in pictures[1]]
-    assert np.mean(y_seen) > 0.8  # learned by heart
-    assert detector.calibrator.upper_bound_ < 0.5  # and found out
+    assert np.mean(y_seen) > 0.8  # memorised
+    assert detector.calibrator.upper_bound_ < 0.5  # and detected
 
 
-def test_neighbour_distance_knows_both_classes_and_nothing_else():
+def test_neighbour_distance_accepts_only_the_two_classes():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(400, 20)), np.repeat([0, 1], 200)
     X[y == 1] += 5
@@ -168,7 +168,7 @@ def test_neighbour_distance_knows_both_classes_and_nothing_else():
 
 
 def test_rich_training_and_operating_point_on_the_command_line(picture_folders, tmp_path):
-    model = tmp_path / "rich.npz"
+    model = tmp_path / "rich.safetensors"
     sides = ["--real", picture_folders / "real", "--fake", picture_folders / "fake"]
     done = run("train", *sides, "--out", model, "--jobs", 2)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The estimators on feature matrices: scikit-learn's own checks and what they promise beyond."""
+"""The estimators on feature matrices: scikit-learn's own checks, and further properties."""
 
 import warnings
 
@@ -55,7 +55,7 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-def test_svm_is_scikit_learns_on_standardised_features():
+def test_svm_equals_scikit_learns_on_standardised_features():
     X, y = two_groups(gap=2)
     svm = RBFSVMClassifier(C=3).fit(X, y)
     reference = make_pipeline(StandardScaler(), SVC(C=3, gamma=1 / 6)).fit(X, y)
@@ -92,7 +92,7 @@ def test_estimators_in_a_grid_search_with_a_dataframe():
     assert list(search.best_estimator_[0].feature_names_in_) == list(FEATURE_NAMES)
 
 
-def test_mixture_finds_real_as_the_smaller_component():
+def test_mixture_takes_the_smaller_component_as_real():
     X, y = two_groups()
     mixture = RealFakeMixture().fit(X)
     np.testing.assert_array_equal(mixture.predict(X), y)
@@ -101,7 +101,7 @@ def test_mixture_finds_real_as_the_smaller_component():
     assert mixture.weights_ == pytest.approx([0.5, 0.5])
 
 
-def test_mixture_densities_are_those_of_its_gaussians():
+def test_mixture_densities_come_from_its_gaussians():
     X, _ = two_groups(gap=3)
     mixture = RealFakeMixture().fit(X)
     densities = [
@@ -143,7 +143,7 @@ def test_mixture_on_the_features_is_stable_over_seeds(measuring_data):
     assert all((call == calls[0]).mean() > 0.98 for call in calls)
 
 
-def test_mixture_says_so_when_there_is_one_group():
+def test_mixture_warns_of_a_single_group():
     X = np.random.default_rng(0).normal(size=(200, 6))
     with pytest.warns(SeparationWarning, match="do not separate"):
         mixture = RealFakeMixture().fit(X)
@@ -153,9 +153,9 @@ def test_mixture_says_so_when_there_is_one_group():
 def test_mixture_started_from_another_keeps_its_components():
     X, y = two_groups(gap=4)
     first = RealFakeMixture().fit(X)
-    turned = -X * 7 + 3  # now the fake ones are smaller
-    second = RealFakeMixture().fit(turned, start=first)
-    assert balanced_accuracy_score(y, second.predict(turned)) in (0.0, 1.0)
+    negated = -X * 7 + 3  # now the fake ones are smaller
+    second = RealFakeMixture().fit(negated, start=first)
+    assert balanced_accuracy_score(y, second.predict(negated)) in (0.0, 1.0)
     shifted = X / 100 + 0.5
     third = RealFakeMixture().fit(shifted, start=first)
     np.testing.assert_array_equal(third.predict(shifted), first.predict(X))
@@ -174,7 +174,7 @@ def test_scaler_maps_the_expectations_to_0_and_1(expectations):
         np.testing.assert_allclose(scaled[y == 1].mean(0), 1, atol=0.05)
 
 
-def test_scaler_guards_expectations_that_coincide():
+def test_scaler_only_centres_where_expectations_coincide():
     X, _ = two_groups()
     X[:, 2] = 0.25
     with pytest.warns(SeparationWarning, match="coincide for feature 2 "):
@@ -209,7 +209,7 @@ def test_algorithm_1_step_by_step():
     np.testing.assert_allclose(adapter.decision_function(X_target), expected)
 
 
-def test_without_a_target_the_adapter_is_its_classifier():
+def test_without_a_target_the_adapter_equals_its_classifier():
     X, y = two_groups(gap=2)
     adapter, svm = GaussianExpectationAdapter().fit(X, y), RBFSVMClassifier().fit(X, y)
     np.testing.assert_allclose(adapter.decision_function(X), svm.decision_function(X), atol=1e-9)
@@ -220,7 +220,7 @@ def test_adapter_warns_of_a_target_of_another_kind():
     X, y = two_groups(gap=4)
     rng = np.random.default_rng(5)
     other = rng.exponential(size=(200, 6)) ** 3 * rng.choice([-1, 20], size=(200, 1)) + 100
-    with pytest.warns(AdaptationWarning, match="does not bring the target to the source"):
+    with pytest.warns(AdaptationWarning, match="does not bring the target close to the source"):
         adapter = GaussianExpectationAdapter().fit(X, y).adapt(other)
     assert not adapter.agrees_
 

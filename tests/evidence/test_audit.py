@@ -1,4 +1,4 @@
-"""The audit: data sets that give the answer away, and one that does not."""
+"""The audit: data sets whose files separate real from fake, and one whose files do not."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def audit(tmp_path):
     return run_audit
 
 
-def test_sides_that_are_alike_pass(audit):
+def test_similar_sides_pass(audit):
     result = audit({"quality": 80}, {"quality": 80})
     assert result.passed
     assert result.auc < 0.7
@@ -47,7 +47,7 @@ def test_sides_that_are_alike_pass(audit):
         ({"quality": 80}, {"ending": "png"}, "format"),
     ],
 )
-def test_sides_that_differ_fail_and_the_fact_is_named(audit, real, fake, fact):
+def test_different_sides_fail_and_the_fact_is_named(audit, real, fake, fact):
     result = audit(real, fake)
     assert not result.passed
     assert result.auc_by_fact[fact] > 0.95
@@ -59,7 +59,7 @@ def test_sides_that_differ_fail_and_the_fact_is_named(audit, real, fake, fact):
     assert shown.count("<tr>") == 2 + len(result.auc_by_fact)
 
 
-def test_equal_pictures_are_found_whatever_their_format(tmp_path):
+def test_equal_pictures_are_found_in_any_format(tmp_path):
     save(tmp_path, "real", ending="png")
     save(tmp_path, "fake", ending="png")
     Image.open(tmp_path / "real" / "3.png").save(tmp_path / "fake" / "same.bmp")
@@ -71,7 +71,13 @@ def test_equal_pictures_are_found_whatever_their_format(tmp_path):
     assert list(result.errors) == [str(tmp_path / "fake" / "broken.png")]
 
 
-def test_few_pictures_are_refused(tmp_path):
+def test_a_file_on_both_sides_is_found(tmp_path):
+    save(tmp_path, "real", ending="png")
+    files = sorted((tmp_path / "real").iterdir())
+    assert audit_files(files, files).duplicates == [(str(file), str(file)) for file in files]
+
+
+def test_too_few_pictures_are_an_error(tmp_path):
     save(tmp_path, "real", n=9)
     save(tmp_path, "fake")
     with pytest.raises(TrainingError, match="at least 10 readable real pictures"):

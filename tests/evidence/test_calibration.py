@@ -17,7 +17,7 @@ from freqfake.evidence.calibration import (
 from freqfake.evidence.metrics import cllr, cllr_min, detection_metrics, equal_error_rate
 
 
-def test_metrics_counted_by_hand():
+def test_metrics_computed_by_hand():
     y = [0, 0, 0, 0, 1, 1]
     scores = [-3.0, -2.0, -1.0, 2.0, -0.5, 4.0]  # one false alarm, one miss
     metrics = detection_metrics(y, scores)
@@ -53,7 +53,7 @@ def test_equal_error_rate_of_perfect_reversed_and_tied_scores():
 
 
 @given(st.lists(st.floats(-5, 5), min_size=4, max_size=30), st.floats(0.1, 10))
-def test_equal_error_rate_only_looks_at_the_order(scores, factor):
+def test_equal_error_rate_depends_only_on_the_order(scores, factor):
     scores = np.round(scores, 3)
     y = np.arange(len(scores)) % 2
     rate = equal_error_rate(y, scores)
@@ -63,7 +63,7 @@ def test_equal_error_rate_only_looks_at_the_order(scores, factor):
 
 
 def scores_with_known_llr(n_real, n_fake, seed=0):
-    """Normal scores around -1 and 1: the log odds are 2 for each unit."""
+    """Normal scores around -1 and 1: the log odds are 2 per unit of the score."""
     y = np.repeat([0, 1], [n_real, n_fake])
     return np.random.default_rng(seed).normal(2.0 * y - 1), y
 
@@ -86,13 +86,13 @@ def test_bounds_of_a_perfect_and_of_a_useless_system():
     y = np.repeat([0, 1], 99)
     assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-2, 2), abs=0.02)
     assert empirical_bounds(np.where(y, -9.0, 9.0), y) == (0, 0)
-    # With 9 of each and one more misleading one, a tenth of either side misleads: the ratio t
+    # With 9 pictures and one more misleading one, a tenth of either side is misleading: the ratio t
     # costs 0.1 + 0.1 t, which is less than 1 up to t = 9.
     y = np.repeat([0, 1], 9)
     assert empirical_bounds(np.where(y, 9.0, -9.0), y) == pytest.approx((-0.95, 0.95))
 
 
-def test_scores_that_are_worse_than_none_say_nothing():
+def test_scores_worse_than_chance_give_no_evidence():
     y = np.repeat([0, 1], 99)
     calibrator = LikelihoodRatioCalibrator().fit(np.where(y, -1.0, 1.0), y)
     assert not calibrator.predict([-5.0, 5.0]).any()
@@ -127,7 +127,7 @@ def test_no_calibration_beats_cllr_min(scores):
     assert cllr_min(y, scores) <= min(1, cllr(y, scores)) + 1e-9
 
 
-def test_posterior_takes_the_prior():
+def test_posterior_depends_on_the_prior():
     assert posterior(0.0, prior=0.2) == pytest.approx(0.2)
     assert posterior(2.0, prior=1 / 101) == pytest.approx(0.5)
 
@@ -142,10 +142,10 @@ def test_verbal_scale(llr, words):
 
 
 @given(st.floats(-8, 8))
-def test_shown_ratios_are_of_the_step_that_is_named(llr):
+def test_shown_ratios_stay_in_their_verbal_step(llr):
     shown = shown_llr(llr)
     assert abs(shown - llr) < 0.1 + 1e-9
-    if not np.log10(2) <= abs(llr) < 0.4:  # an edge between two decimals: 0.3 is on either side
+    if not np.log10(2) <= abs(llr) < 0.4:  # this edge lies between two decimals
         assert verbal_equivalent(shown) == verbal_equivalent(llr)
     assert not np.signbit(shown) or shown
 
@@ -154,7 +154,7 @@ def test_a_ratio_below_ten_is_not_shown_as_ten():
     assert [shown_llr(llr) for llr in (0.96, -0.997, 1.0, 1.04, 0.94)] == [0.9, -0.9, 1, 1, 0.9]
 
 
-def test_false_alarm_threshold_holds_its_rate():
+def test_false_alarm_threshold_keeps_its_rate():
     scores = np.random.default_rng(0).permutation(1000.0 * np.arange(1000))
     threshold = false_alarm_threshold(scores, 0.01)
     alarms = int((scores > threshold).sum())

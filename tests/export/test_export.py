@@ -1,4 +1,4 @@
-"""ONNX files: what onnxruntime finds in pictures is what the detector finds."""
+"""ONNX files: onnxruntime gets the same results from pictures as the detector."""
 
 import io
 import json
@@ -39,7 +39,7 @@ def noise(shape, seed=0):
 
 
 def smooth(shape, seed=0):
-    """A picture with edges and areas, as photographs have, and hardly a repeated colour."""
+    """A picture with edges and areas, as in photographs, and few repeated colours."""
     rows, columns = np.indices(shape)
     waves = [np.sin(rows / (7 + i) + columns / (11 - i)) for i in range(3)]
     texture = np.random.default_rng(seed).normal(0, 4, (*shape, 3))
@@ -116,7 +116,7 @@ def extractions(X):
 
 
 def features_of(kind, spectrum="log"):
-    """Of 40 real and 40 generated pictures, shape (2, 40, n_features)."""
+    """Features of 40 real and 40 generated pictures, shape (2, 40, n_features)."""
     compute = feature_function(kind, spectrum)
     sides = ([make_picture(i, asynchrony=a * (1 + i / 100)) for i in range(40)] for a in (0.2, 0.5))
     return np.array([[compute(picture) for picture in side] for side in sides])
@@ -146,7 +146,7 @@ def trained():
 def models(tmp_path_factory):
     """Trained and adapted detectors of both kinds, and the embedded ones."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # so few pictures make many
+        warnings.simplefilter("ignore", UserWarning)  # training on so few pictures warns often
         found = trained() | {name: freqfake.load_detector(name) for name in EMBEDDED}
     folder = tmp_path_factory.mktemp("onnx")
     return {name: Exported(made, folder / f"{name}.onnx") for name, made in found.items()}
@@ -197,7 +197,7 @@ def test_too_small_for_the_rich_features(models, shape):
     assert all(np.isnan(found[name]).all() for name in ("score", "llr", "distance", "features"))
 
 
-def test_features_come_out_too(models):
+def test_features_are_an_output(models):
     image = MADE["smooth 65 x 97"]
     six = models["lewoo"].run(image)["features"]
     np.testing.assert_allclose(
@@ -207,7 +207,7 @@ def test_features_come_out_too(models):
     np.testing.assert_allclose(rich, freqfake.rich_features(image), atol=1e-9)
 
 
-# --- what a verdict needs beside the outputs ------------------------------------------------------
+# --- what a verdict needs besides the outputs -----------------------------------------------------
 
 
 def verdict(model, path):
@@ -218,7 +218,7 @@ def verdict(model, path):
         facts.mode in about["modes"]
         and not facts.animated
         and not facts.transparent
-        and facts.delivery in about["deliveries"]
+        and facts.coding in about["codings"]
         and low <= min(facts.width, facts.height) <= max(facts.width, facts.height) <= high
     )
     if not known:
@@ -239,7 +239,7 @@ def verdict(model, path):
 
 
 @pytest.mark.parametrize("model", EMBEDDED)
-def test_the_verdict_follows_from_the_file(models, model, tmp_path):
+def test_verdict_from_the_file_alone(models, model, tmp_path):
     Image.fromarray(MADE["smooth 540 x 73"]).save(tmp_path / "long.png")
     Image.fromarray(MADE["large"]).save(tmp_path / "large.jpg", subsampling="4:2:0")
     pictures = [*SAMPLES, *sorted(tmp_path.iterdir())]
@@ -250,16 +250,16 @@ def test_the_verdict_follows_from_the_file(models, model, tmp_path):
     assert "fake" in set(table.verdict)
 
 
-def test_what_the_file_tells(models):
+def test_metadata_of_the_file(models):
     for model in models.values():
-        told = model.session.get_modelmeta().custom_metadata_map["freqfake"]
-        assert json.loads(told) == model.about
+        stored = model.session.get_modelmeta().custom_metadata_map["freqfake"]
+        assert json.loads(stored) == model.about
         assert model.about["sha256"] == model.detector.sha256
         assert model.about["max_distance"] == model.detector.domain.range_.limit_
     assert models["asynchrony"].about["threshold"] == models["asynchrony"].detector.threshold(0.2)
     rates = models["faces"].about["thresholds"]
     assert rates["0.01"] == models["faces"].detector.threshold(0.01)
-    assert "0.001" not in rates  # more than its held-out pictures support
+    assert "0.001" not in rates  # its held-out pictures cannot support it
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_file(models, model, tmp_path):
     assert len(data) < {"lewoo": 50_000, "faces": 2_000_000}[model]
     made = onnx.load_from_string(data)
     onnx.checker.check_model(made, full_check=True)
-    assert {found.domain for found in made.opset_import} == {""}  # no operators of anybody's own
+    assert {found.domain for found in made.opset_import} == {""}  # standard operators only
 
 
 def test_an_older_file_is_replaced_or_kept(tmp_path, monkeypatch):
@@ -295,7 +295,7 @@ def full_disk(_):
     raise OSError("no space left")
 
 
-def test_without_onnx_the_command_to_install_is_told(tmp_path, monkeypatch):
+def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(freqfake.MissingExtraError, match=r'pip install "freqfake\[onnx\]"'):
         export_onnx(freqfake.load_detector("lewoo"), tmp_path / "model.onnx")
@@ -310,22 +310,22 @@ def test_command(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "freqfake: ONNX file written: a.onnx\n")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
-    told = session.get_modelmeta().custom_metadata_map["freqfake"]
-    assert json.loads(done.stdout) == json.loads(told)
+    stored = session.get_modelmeta().custom_metadata_map["freqfake"]
+    assert json.loads(done.stdout) == json.loads(stored)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--model", "damaged.npz", "--onnx", "a.onnx"), "damaged.npz"),
+        (("--model", "damaged.safetensors", "--onnx", "a.onnx"), "damaged.safetensors"),
         (("--model", "lewo", "--onnx", "a.onnx"), "lewoo"),
         (("--onnx", "nowhere/a.onnx"), "no such folder for --onnx"),
         (("--onnx", "."), "--onnx must be a file"),
     ],
 )
-def test_wrong_use_is_told(tmp_path, monkeypatch, capsys, arguments, words):
+def test_wrong_use_is_reported(tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
-    Path("damaged.npz").write_bytes(b"PK no archive")
+    Path("damaged.safetensors").write_bytes(b"PK no archive")
     assert cli.main(["export", *arguments]) == 2
     assert words in capsys.readouterr().err
     assert not Path("a.onnx").exists()
@@ -335,7 +335,7 @@ def test_wrong_use_is_told(tmp_path, monkeypatch, capsys, arguments, words):
 
 
 def node_packages():
-    """Folder of node's packages, if it has those of the example."""
+    """Folder of node packages, if it has those of the example."""
     folder = Path(os.environ.get("NODE_PATH", ROOT / "node_modules"))
     wanted = ("onnxruntime-web", "sharp")
     return folder if all((folder / name).is_dir() for name in wanted) else None

@@ -70,7 +70,7 @@ def test_primes_odd_sizes_and_lines_match_the_formula(shape):
     np.testing.assert_allclose(found, by_the_formula(image, "log"), atol=1e-9)
 
 
-def test_turned_and_mirrored_pictures_have_the_same_features():
+def test_rotated_and_mirrored_pictures_have_the_same_features():
     image = make_picture(3, asynchrony=0.3)[:50]
     expected = asynchrony_features(image, dtype=np.float64)
     for other in (image[::-1], image[:, ::-1], np.rot90(image), image.transpose(1, 0, 2)):
@@ -79,14 +79,14 @@ def test_turned_and_mirrored_pictures_have_the_same_features():
         )
 
 
-def test_exchanging_channels_exchanges_the_pairs():
+def test_swapping_channels_swaps_the_pairs():
     image = make_picture(4, asynchrony=0.3)
     mean, most, least, rg, rb, gb = asynchrony_features(image, dtype=np.float64)
     swapped = asynchrony_features(image[:, :, [0, 2, 1]], dtype=np.float64)
     np.testing.assert_allclose(swapped, [mean, most, least, rb, rg, gb], atol=1e-12)
 
 
-def test_less_agreement_between_the_channels_raises_every_feature():
+def test_less_agreement_between_channels_raises_every_feature():
     rows = [asynchrony_features(make_picture(5, asynchrony=a)) for a in (0.1, 0.2, 0.4, 0.8)]
     assert (np.diff(rows, axis=0) > 0).all()
 
@@ -98,7 +98,7 @@ def test_equal_channels_give_zero():
         assert not asynchrony_features(np.dstack([grey] * 3), spectrum=spectrum).any()
 
 
-def test_data_types_hold_the_same_picture():
+def test_data_types_do_not_change_the_features():
     image = make_picture(6, asynchrony=0.3)
     expected = asynchrony_features(image, dtype=np.float64)
     for same in (
@@ -121,7 +121,7 @@ FLAT = {
 
 @pytest.mark.parametrize("name", FLAT)
 @pytest.mark.parametrize("spectrum", ["log", "modulus"])
-def test_pictures_without_contrast_give_numbers(name, spectrum):
+def test_pictures_without_contrast_have_finite_features(name, spectrum):
     found = asynchrony_features(FLAT[name], spectrum=spectrum)
     assert np.isfinite(found).all()
     in_double = asynchrony_features(FLAT[name], spectrum=spectrum, dtype=np.float64)
@@ -130,7 +130,7 @@ def test_pictures_without_contrast_give_numbers(name, spectrum):
     assert (found[3:] <= 2).all()
 
 
-def test_a_flat_spectrum_correlates_with_nothing_but_itself():
+def test_a_flat_spectrum_correlates_only_with_an_equal_one():
     np.testing.assert_array_equal(asynchrony_features(FLAT["deltas"]), 0)  # three flat spectra
     np.testing.assert_allclose(asynchrony_features(FLAT["one colour"]), 0, atol=1e-6)
     image = make_picture(1, asynchrony=0.3)
@@ -138,7 +138,7 @@ def test_a_flat_spectrum_correlates_with_nothing_but_itself():
     assert asynchrony_features(image)[3] == pytest.approx(1)
 
 
-def test_chroma_subsampling_removes_what_the_features_read():
+def test_chroma_subsampling_removes_what_the_features_measure():
     image = Image.fromarray(make_picture(2, asynchrony=0.5, size=128))
     mean = {}
     for subsampling in (0, 2):

@@ -1,4 +1,4 @@
-"""The rich features, part by part, where the answer is known; delivered copies."""
+"""The rich features, part by part, on known answers; delivered copies."""
 
 import io
 import itertools
@@ -10,7 +10,8 @@ from PIL import Image
 
 from freqfake import ImageValueError, rich_feature_names, rich_features
 from freqfake.batch.copies import delivered_copy, reencoded
-from freqfake.features.rich import _fold_triples, _residuals, middle
+from freqfake.features.rich import _residuals, fold_triples
+from freqfake.features.rings import cut_middle
 from freqfake.pictures.reading import read_bytes
 
 
@@ -28,7 +29,7 @@ def test_same_length_for_all_sizes_and_shapes():
     assert np.isfinite(found).all()
 
 
-def test_too_small_pictures_say_so():
+def test_too_small_pictures_are_refused():
     with pytest.raises(ImageValueError, match="at least 64 x 64 pixels; got 200 x 63"):
         rich_features(np.zeros((63, 200, 3), np.uint8))
 
@@ -41,7 +42,7 @@ def test_only_the_middle_is_read():
     np.testing.assert_array_equal(rich_features(image), rich_features(image[88:600, 88:600]))
 
 
-def test_flat_pictures_give_numbers():
+def test_flat_pictures_have_finite_features():
     for value in (0, 128, 255):
         assert np.isfinite(rich_features(np.full((64, 64, 3), value, np.uint8))).all()
 
@@ -62,7 +63,7 @@ def test_equal_channels_agree_and_independent_ones_do_not():
             assert np.abs(parts(noise)[f"ring_{kind}_{pair}"][2:]).max() < 0.15
 
 
-def test_coherence_sees_a_shift_that_magnitudes_do_not():
+def test_a_shift_lowers_coherence_but_not_correlation():
     texture = np.random.default_rng(0).integers(0, 256, (128, 128), dtype=np.uint8)
     shifted = np.dstack([texture, np.roll(texture, 1, axis=1), texture])
     found = parts(shifted)
@@ -87,7 +88,7 @@ def test_residuals_of_a_ramp_and_of_a_point():
 
 
 def test_triples_are_folded_by_reversal_and_sign():
-    fold = _fold_triples()
+    fold = fold_triples()
     assert len(fold) == 125
     assert fold.max() + 1 == 39
     code = lambda *digits: digits @ np.array([25, 5, 1])  # noqa: E731
@@ -101,7 +102,7 @@ def test_histograms_are_shares():
             assert np.square(values).sum() == pytest.approx(1, rel=1e-5), name
 
 
-def test_turning_by_half_keeps_rings_and_cooccurrences():
+def test_half_a_turn_keeps_rings_and_cooccurrences():
     image = make_picture(0, asynchrony=0.3, size=128)
     here, turned = parts(image), parts(image[::-1, ::-1])
     for name in here:
@@ -109,7 +110,7 @@ def test_turning_by_half_keeps_rings_and_cooccurrences():
             np.testing.assert_allclose(here[name], turned[name], atol=2e-3, err_msg=name)
 
 
-def test_blocks_see_the_compression():
+def test_compression_changes_the_block_transforms():
     picture = Image.fromarray(make_picture(0, asynchrony=0.2, size=128))
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=50)
@@ -129,7 +130,7 @@ def test_copies_depend_on_picture_and_seed_only():
     assert min(min(image.size) for image in opened) >= 128
 
 
-def test_light_reencoding_is_hardly_seen():
+def test_light_reencoding_hardly_changes_the_pixels():
     picture = Image.open(io.BytesIO(delivered_copy(
         Image.fromarray(make_picture(0, asynchrony=0.2)), 0))).convert("RGB")  # fmt: skip
     again = Image.open(io.BytesIO(reencoded(picture)))
@@ -137,12 +138,12 @@ def test_light_reencoding_is_hardly_seen():
 
 
 @pytest.mark.parametrize("shape", [(700, 901), (512, 1030), (600, 520)])
-def test_a_light_compression_of_the_middle_is_that_of_the_whole(shape):
-    """JPEG works in blocks of 8 x 8, on which the middle begins."""
+def test_compressing_the_middle_equals_compressing_the_whole(shape):
+    """The middle begins on the 8 x 8 grid of JPEG."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     whole, part = (
         rich_features(read_bytes(reencoded(Image.fromarray(p)))[0])
-        for p in (pixels, middle(pixels))
+        for p in (pixels, cut_middle(pixels))
     )
     np.testing.assert_array_equal(part, whole)

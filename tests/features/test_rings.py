@@ -1,4 +1,4 @@
-"""Rings: answers known on paper."""
+"""Rings with known answers."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_the_rich_features_begin_with_the_same_rings():
 
 
 @given(st.integers(8, 70), st.integers(8, 70), st.integers(1, 100), st.booleans())
-def test_no_ring_is_ever_empty(n_rows, n_cols, n_rings, black):
+def test_no_ring_is_empty(n_rows, n_cols, n_rings, black):
     image = np.zeros((n_rows, n_cols, 3))
     if not black:
         image[:] = np.random.default_rng(0).random(image.shape)

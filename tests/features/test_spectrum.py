@@ -1,4 +1,4 @@
-"""Spectra whose answer is known on paper."""
+"""Spectra with known answers."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_log_spectrum_maps_the_percentiles_of_the_full_plane_to_0_and_1():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(n_rows=sizes, n_cols=sizes, seed=st.integers(0, 99), n_values=st.integers(1, 60))
 def test_percentiles_are_those_of_the_full_plane(dtype, n_rows, n_cols, seed, n_values):
-    """With ties, zeros and values of very different size; few values make planes that are flat."""
+    """Covers ties, zeros and values of very different size; few values give flat planes."""
     rng = np.random.default_rng(seed)
     values = np.append(0, np.exp(rng.normal(0, 8, n_values - 1))).astype(dtype)
     half = rng.choice(values, (n_rows, n_cols // 2 + 1))
@@ -65,7 +65,7 @@ def test_half_plane_unfolds_to_the_full_plane(n_rows, n_cols, seed):
     assert column_weights(n_cols).sum() == n_cols
 
 
-def test_smooth_pictures_are_worked_out_in_double_precision():
+def test_smooth_pictures_are_computed_in_double_precision():
     rows, cols = np.mgrid[:128, :128]
     blob = np.exp(-((rows - 60) ** 2 + (cols - 70) ** 2) / 2000)
     image = np.stack([blob, blob**2, blob**3], -1)

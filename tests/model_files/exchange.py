@@ -1,8 +1,8 @@
-"""Models and scores that go from one set of dependencies to another, and must stay the same.
+"""Check that models and scores are the same with different sets of dependencies.
 
-Run by the interpreter of each, in a folder for each: ``python exchange.py save FOLDER`` trains
-detectors and stores them beside the pictures and what these score; ``python exchange.py check
-FOLDER ...`` scores the pictures of the others by their models.
+Run by the interpreter of each set, with its own folder: ``python exchange.py save FOLDER`` trains
+detectors and stores them with pictures and their scores; ``python exchange.py check FOLDER ...``
+scores the pictures of the others with their models.
 """
 
 import json
@@ -29,7 +29,7 @@ STORED_AS = {"png": {}, "jpg": {"quality": 85}, "webp": {"quality": 85}, "tif": 
 
 
 def make_pictures(folder: Path, spreads: Sequence[float], seed: int, form: str = "png") -> list:
-    """Store a picture for each asynchrony, all of different noise."""
+    """Store a picture for each asynchrony, each with different noise."""
     folder.mkdir()
     paths = [folder / f"{number:02d}.{form}" for number in range(len(spreads))]
     for number, (path, spread) in enumerate(zip(paths, spreads, strict=True)):
@@ -39,19 +39,19 @@ def make_pictures(folder: Path, spreads: Sequence[float], seed: int, form: str =
 
 
 def train(folder: Path) -> None:
-    """Detectors of both kinds, and what they are after an adaptation."""
+    """Save detectors of both kinds, each also after an adaptation."""
     near, far = np.linspace(0.2, 0.28, 20), np.linspace(0.45, 0.6, 20)
     real, fake = make_pictures(folder / "real", near, 0), make_pictures(folder / "fake", far, 100)
     others = make_pictures(folder / "other", 1.5 * np.concatenate([near, far]), 200)
     for features in ("asynchrony", "rich"):
         detector = train_detector(real, fake, features=features)
-        detector.save(folder / f"{features}.npz")
+        detector.save(folder / f"{features}.safetensors")
         adapted = detector.adapt(others, expectations="moments")
-        adapted.save(folder / f"{features}_adapted.npz")
+        adapted.save(folder / f"{features}_adapted.safetensors")
 
 
 def scores(folder: Path, model: str) -> list[dict]:
-    """Rows of some pictures of a folder, and of the samples, by one of its models."""
+    """Rows of some pictures of a folder, and of the samples, from one of its models."""
     detector = load_detector(model if model in EMBEDDED else folder / model)
     pictures = [*sorted(folder.glob("*/0[0-1].*")), *sorted(SAMPLES.glob("*/*"))]
     rows = [*detector.iter_scores(pictures)]
@@ -59,18 +59,18 @@ def scores(folder: Path, model: str) -> list[dict]:
 
 
 def save(folder: Path) -> None:
-    """Fill a folder."""
+    """Store models, pictures and scores in a folder."""
     folder.mkdir(parents=True)
     train(folder)
     for form in STORED_AS:
         make_pictures(folder / form, [0.2, 0.5], 300, form)
-    models = [*EMBEDDED, *(path.name for path in sorted(folder.glob("*.npz")))]
+    models = [*EMBEDDED, *(path.name for path in sorted(folder.glob("*.safetensors")))]
     table = {model: scores(folder, model) for model in models}
     (folder / "scores.json").write_text(json.dumps(table), encoding="utf-8")
 
 
 def check(folder: Path) -> tuple[float, list[str]]:
-    """Score what is in a folder; gives the largest difference, and what is too different."""
+    """Score the pictures of a folder; return the largest difference, and those too large."""
     largest, wrong = 0.0, []
     for model, expected in json.loads((folder / "scores.json").read_text("utf-8")).items():
         for ours, theirs in zip(scores(folder, model), expected, strict=True):
@@ -91,7 +91,7 @@ def check(folder: Path) -> tuple[float, list[str]]:
 
 def main(command: str, *folders: str) -> int:
     """Run from the command line; status 1 when something differs."""
-    warnings.simplefilter("ignore", UserWarning)  # so few pictures make many
+    warnings.simplefilter("ignore", UserWarning)  # few pictures give many warnings
     if command == "save":
         save(Path(folders[0]))
         return 0

@@ -1,4 +1,4 @@
-"""Models and scores between the oldest and the newest dependencies, see `exchange.py`."""
+"""Models and scores with the oldest and the newest dependencies, see `exchange.py`."""
 
 import json
 import os
@@ -28,9 +28,9 @@ def test_a_difference_is_found(ours):
     stored = ours / "scores.json"
     text = stored.read_text(encoding="utf-8")
     table = json.loads(text)
-    table = {"rich.npz": table["rich.npz"]}
-    table["rich.npz"][0]["score"] += 2e-9
-    table["rich.npz"][1]["verdict"] = "other"
+    table = {"rich.safetensors": table["rich.safetensors"]}
+    table["rich.safetensors"][0]["score"] += 2e-9
+    table["rich.safetensors"][1]["verdict"] = "other"
     try:
         stored.write_text(json.dumps(table), encoding="utf-8")
         done = run(sys.executable, "check", ours)
@@ -43,9 +43,9 @@ def test_a_difference_is_found(ours):
 
 
 def test_models_and_scores_are_the_same_everywhere(ours):
-    """This interpreter scores the pictures of each other one by its models, and they do ours."""
+    """Each interpreter scores the pictures of this one with its models, and the other way round."""
     if not OTHERS:
-        pytest.skip("one set of dependencies only: name more in FREQFAKE_OTHER_PYTHONS")
+        pytest.skip("only one set of dependencies: add others in FREQFAKE_OTHER_PYTHONS")
     theirs = [ours.with_name(f"theirs{number}") for number in range(len(OTHERS))]
     for python, folder in zip(OTHERS, theirs, strict=True):
         done = run(python, "save", folder)

@@ -1,4 +1,4 @@
-"""Files that are no models, damaged, or made to do harm: one clear error each, and no code run."""
+"""Damaged, malicious and other files in place of models: one clear error each, no code run."""
 
 import io
 import json
@@ -37,7 +37,7 @@ class Trap:
 
 
 def refusal(path) -> str:
-    """What the error says after the name of the file, the same from all that read it."""
+    """Message after the name of the file, which is the same from every reader."""
     messages = set()
     for read in (load_detector, load_state, read_manifest):
         with pytest.raises(ModelFileError) as caught:
@@ -84,11 +84,11 @@ def as_zip(*names: str) -> bytes:
     return stream.getvalue()
 
 
-NO_MODEL = "is no model of freqfake"
+NO_MODEL = "is not a model of freqfake"
 OTHERS = {
     "torch": (as_zip("model/data.pkl", "model/version"), "is a ZIP archive, as torch.save, Keras"),
     "keras": (as_zip("config.json", "model.weights.h5"), "is a ZIP archive, .* safetensors file"),
-    "safetensors": (struct.pack("<Q", 2) + b"{}", "is a safetensors file, but no model of freqf"),
+    "safetensors": (struct.pack("<Q", 2) + b"{}", "is a safetensors file, but not a model of"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, .*freqfake deep score --weights"),
     "onnx": (b"\x08\x08\x12\x07pytorch\x1a\x03", "is an ONNX file: .*onnxruntime runs them"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), NO_MODEL),
@@ -101,13 +101,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_other_files_are_told_what_they_are(tmp_path, kind):
+def test_errors_name_the_type_of_other_files(tmp_path, kind):
     data, expected = OTHERS[kind]
     (tmp_path / "model.safetensors").write_bytes(data)
     assert re.match(expected, refusal(tmp_path / "model.safetensors"))
 
 
-def test_what_is_no_file(tmp_path):
+def test_paths_that_are_not_files(tmp_path):
     assert refusal(tmp_path) == "is a folder, not a file"
     assert refusal(EMBEDDED / "x").startswith("cannot be read: ")
     with pytest.raises(ModelFileError, match="no such model: nobody is neither a file nor"):
@@ -116,8 +116,8 @@ def test_what_is_no_file(tmp_path):
         load_detector("a\0b")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
-def test_what_would_never_end(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are not available")
+def test_inputs_that_never_end(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert refusal(tmp_path / "pipe") == "is a device, a pipe or a socket, not a file"
     if Path("/dev/zero").exists():
@@ -130,13 +130,13 @@ def test_what_would_never_end(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads anything")
-def test_a_file_that_may_not_be_read(tmp_path):
+def test_a_file_without_read_permission(tmp_path):
     (tmp_path / "m.safetensors").write_bytes(EMBEDDED.read_bytes())
     (tmp_path / "m.safetensors").chmod(0)
     assert refusal(tmp_path / "m.safetensors") == "cannot be read: Permission denied"
 
 
-# Damaged ones
+# Damaged files
 
 
 def test_every_cut_is_refused(tmp_path):
@@ -166,7 +166,7 @@ def test_every_flipped_bit_is_refused(tmp_path):
 
 
 def rewritten(path, change=lambda tree, arrays: None, *, signed=True, **manifest):
-    """The embedded model with a changed tree, changed arrays or another manifest."""
+    """Write the embedded model with a changed tree, changed arrays or another manifest."""
     whole, arrays = read_tensors(EMBEDDED, "detector")
     change(whole["state"], arrays)
     if signed:
@@ -186,23 +186,23 @@ def test_the_rewritten_file_is_read(tmp_path):
     )
 
 
-def test_one_number_less_is_noticed(tmp_path):
+def test_a_changed_number_is_detected(tmp_path):
     def change(tree, arrays):
         arrays["held_out.0"][0] = np.nextafter(arrays["held_out.0"][0], 9)
 
-    words = "is damaged: its content does not have the SHA-256 that it states"
+    words = "is damaged: its content does not match its SHA-256"
     assert words in refusal(rewritten(tmp_path / "m.safetensors", change, signed=False))
     assert load_detector(
         rewritten(tmp_path / "n.safetensors", change)
-    )  # who changes both is not noticed
+    )  # changing the hash as well is not detected
 
 
 def test_other_formats(tmp_path):
     path = tmp_path / "m.safetensors"
     for number in (0, 2):
         assert refusal(rewritten(path, format=number)) == (
-            f"has model format {number}, this version of freqfake reads format 1: upgrade freqfake "
-            "(pip install -U freqfake), or train the model again"
+            f"has model format {number}, but this version of freqfake reads format 1: upgrade "
+            "freqfake (pip install -U freqfake), or train the model again"
         )
     for number in ("1", None, 1.5, [1]):
         assert refusal(rewritten(path, format=number)).startswith("is damaged: its manifest")
@@ -213,12 +213,12 @@ def test_other_formats(tmp_path):
         assert "is damaged" in refusal(path)
 
 
-def test_a_network_is_no_detector(tmp_path):
+def test_a_network_is_not_a_detector(tmp_path):
     words = "holds a network, not a detector: freqfake.deep.load_deep_detector"
     assert words in refusal(rewritten(tmp_path / "m.safetensors", kind="network"))
 
 
-# Whole ones that hold what no model does
+# Valid files whose content is not that of a model
 
 
 def without(name):
@@ -255,11 +255,11 @@ def infinite(name):
     return change
 
 
-STRANGE = {
+INVALID = {
     "class": (with_value("classifier.$class", "os.system"), "of the class 'os.system'"),
     "class of another kind": (
         with_value("calibrator.$class", "TrainingDomain"),
-        "TrainingDomain lacks deliveries_",
+        "TrainingDomain lacks codings_",
     ),
     "private member": (with_value("calibrator.__class__", 1), "unknown members: __class__"),
     "method": (with_value("calibrator.predict", 1), "unknown members: predict"),
@@ -267,24 +267,24 @@ STRANGE = {
     "missing part": (without("domain"), "the detector lacks domain"),
     "missing array": (without("domain.range_.means_"), "ClassDistance lacks means_"),
     "unknown part": (with_value("more", 1), "the detector has unknown members: more"),
-    "word": (with_value("features", "neural"), "the detector.features is none of"),
-    "list for word": (with_value("features", ["rich"]), "the detector.features is none of"),
+    "word": (with_value("features", "neural"), "the detector.features is not one of"),
+    "list for word": (with_value("features", ["rich"]), "the detector.features is not one of"),
     "text for number": (with_value("calibrator.slope_", "1"), "slope_ is str"),
     "truth for number": (with_value("calibrator.slope_", True), "slope_ is bool"),
     "fraction for number": (with_value("domain.min_side_", 3.5), "min_side_ is float"),
     "plain tree for object": (with_value("calibrator", {"a": 1}), "calibrator is dict"),
     "other object": (with_value("calibrator", None), "calibrator is NoneType"),
-    "list too short": (with_value("held_out", []), "holds arrays that nothing names"),
-    "not a list": (with_value("domain.deliveries_", "PNG"), "deliveries_ is no list"),
-    "list of others": (with_value("domain.deliveries_", [1]), "deliveries_ is int"),
+    "list too short": (with_value("held_out", []), "holds unused arrays"),
+    "not a list": (with_value("domain.codings_", "PNG"), "codings_ is not a list"),
+    "list of others": (with_value("domain.codings_", [1]), "codings_ is int"),
     "NaN": (infinite("classifier.source_"), "source_ holds NaN or infinity"),
     "NaN below": (infinite("classifier.estimator_.mean_"), "mean_ holds NaN or infinity"),
     "shape": (with_array("domain.range_.means_", np.zeros((2, 5))), "has shape (2, 6, 6)"),
     "dimensions": (with_array("held_out.0", np.zeros((2, 5))), "held_out has 2 dimensions, not 1"),
-    "whole numbers": (with_array("held_out.0", np.zeros(9, int)), "held_out is no array of frac"),
-    "fractions": (with_array("training_hashes.0", np.zeros((9, 32))), "no array of whole numbers"),
-    "truths": (with_array("held_out.0", np.zeros(9, bool)), "held_out is no array of fractions"),
-    "one too many": (with_array("more", np.zeros(3)), "holds arrays that nothing names: more"),
+    "whole numbers": (with_array("held_out.0", np.zeros(9, int)), "is not an array of fractions"),
+    "fractions": (with_array("training_hashes.0", np.zeros((9, 32))), "not an array of whole"),
+    "truths": (with_array("held_out.0", np.zeros(9, bool)), "is not an array of fractions"),
+    "one too many": (with_array("more", np.zeros(3)), "holds unused arrays: more"),
     "array of another": (
         with_value("held_out", [{"$array": "held_out.1"}] * 2),
         "lacks the array held_out.0",
@@ -296,16 +296,16 @@ STRANGE = {
     ),
     "six for rich": (
         with_value("features", "rich"),
-        "the classifier is none for the rich features",
+        "the classifier does not fit the rich features",
     ),
     "other size": (with_value("classifier.n_features_in_", 7), "has shape"),
 }
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numbers that make no sense
-@pytest.mark.parametrize("kind", STRANGE)
-def test_strange_content_is_refused(tmp_path, kind):
-    change, words = STRANGE[kind]
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # from meaningless numbers
+@pytest.mark.parametrize("kind", INVALID)
+def test_invalid_content_is_refused(tmp_path, kind):
+    change, words = INVALID[kind]
     try:
         path = rewritten(tmp_path / "m.safetensors", change)
     except TypeError:
@@ -316,7 +316,7 @@ def test_strange_content_is_refused(tmp_path, kind):
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999"])
-def test_numbers_that_are_none(tmp_path, text):
+def test_numbers_that_are_not_finite(tmp_path, text):
     manifest, arrays = read_tensors(EMBEDDED, "detector")
     slope = manifest["state"]["calibrator"]["slope_"]
     written(tmp_path / "m.safetensors", json.dumps(manifest).replace(str(slope), text), arrays)
@@ -327,8 +327,8 @@ def test_numbers_that_are_none(tmp_path, text):
 
 
 def bombs(folder: Path) -> dict[str, str]:
-    """Files, and words of the error that each must give."""
-    manifest, arrays = read_tensors(EMBEDDED, "detector")
+    """Write the files; return words of the error that each must give."""
+    manifest, _ = read_tensors(EMBEDDED, "detector")
     text = json.dumps(manifest)
 
     def raw(name, header, data=b""):
@@ -389,7 +389,7 @@ for path in sys.argv[1:]:
         found[path] = ["", time.perf_counter() - start]
     except ModelFileError as error:
         found[path] = [str(error), time.perf_counter() - start]
-if sys.platform == "linux":  # the other figure may be that of the process that started this one
+if sys.platform == "linux":  # ru_maxrss may be that of the parent process
     with open("/proc/self/status") as file:
         megabytes = next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
 else:
@@ -398,7 +398,7 @@ print(json.dumps([found, megabytes]))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="memory is not limited in this way there")
+@pytest.mark.skipif(sys.platform == "win32", reason="memory cannot be limited in this way")
 def test_bombs_take_little_memory_and_time(tmp_path):
     expected = bombs(tmp_path)
     paths = [str(tmp_path / f"{name}.safetensors") for name in expected]
@@ -444,7 +444,7 @@ def test_commands_refuse_a_pickle(tmp_path, monkeypatch, capsys, number):
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-def test_a_program_ends_with_one_line(tmp_path):
+def test_a_program_prints_a_one_line_error(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(EMBEDDED.read_bytes()[:9999])
     command = [sys.executable, "-m", "freqfake", "score", "x.png", "--model"]
     done = subprocess.run(
@@ -452,6 +452,6 @@ def test_a_program_ends_with_one_line(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        f"freqfake: error: {tmp_path / 'cut.safetensors'} is no model of freqfake"
+        f"freqfake: error: {tmp_path / 'cut.safetensors'} is not a model of freqfake"
     )
     assert done.stderr.count("\n") == 1

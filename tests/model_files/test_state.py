@@ -1,4 +1,4 @@
-"""Model files: the same scores after loading, and all that they state."""
+"""Model files: the same scores after loading, and the content of the manifest."""
 
 import hashlib
 import json
@@ -18,6 +18,7 @@ from freqfake.cli import main
 from freqfake.detector.training import train_on_extractions
 from freqfake.evidence.metrics import cllr, detection_metrics
 from freqfake.model_files.state import load_state, read_manifest, save_state, state_digest
+from freqfake.model_files.tensors import read_tensors, write_tensors
 
 EMBEDDED = Path(freqfake.__file__).parent / "model_files" / "embedded" / "lewoo.safetensors"
 
@@ -65,7 +66,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, pictures):
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"]
 
 
-def test_the_digest_is_that_of_the_numbers(tmp_path, pictures):
+def test_the_digest_depends_on_every_number(tmp_path, pictures):
     detector = train_on_extractions(*pictures, name="one")
     detector.save(tmp_path / "m.safetensors")
     loaded = load_detector(tmp_path / "m.safetensors")
@@ -82,7 +83,16 @@ def test_the_digest_is_that_of_the_numbers(tmp_path, pictures):
     )
 
 
-def test_the_digest_is_on_any_machine_the_same():
+def test_arrays_of_any_order_in_memory_come_back(tmp_path):
+    """safetensors itself writes columns as if they were rows."""
+    array = np.arange(6.0).reshape(2, 3)
+    for each in (array, np.asfortranarray(array), array[:, ::-1], array.T, array[0, 0]):
+        write_tensors(tmp_path / "a.safetensors", "network", {}, {"a": np.asarray(each)})
+        _, arrays = read_tensors(tmp_path / "a.safetensors", "network")
+        np.testing.assert_array_equal(arrays["a"], each, strict=True)
+
+
+def test_the_digest_is_the_same_on_any_machine():
     array = np.arange(6.0).reshape(2, 3)
     same = (array.astype(">f8"), np.asfortranarray(array), array[:, ::-1][:, ::-1])
     digests = {state_digest({"a": each}) for each in (array, *same)}
@@ -92,7 +102,7 @@ def test_the_digest_is_on_any_machine_the_same():
     assert len({state_digest({"a": each}) for each in [array, *others]}) == 5
 
 
-def test_a_file_tells_what_it_was_trained_on_and_with(tmp_path, picture_folders, capsys):
+def test_a_file_states_its_training_data_and_versions(tmp_path, picture_folders, capsys):
     arguments = [f"--{side}={picture_folders / side}" for side in ("real", "fake")]
     assert main(["train", *arguments, "--out", str(tmp_path / "m.safetensors")]) == 0
     manifest = read_manifest(tmp_path / "m.safetensors")
@@ -116,10 +126,10 @@ def test_a_file_tells_what_it_was_trained_on_and_with(tmp_path, picture_folders,
     assert main(["info", str(tmp_path / "m.safetensors"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == manifest
     assert main(["info", str(tmp_path / "m.safetensors")]) == 0
-    told = capsys.readouterr().out
-    assert f"| SHA-256 | {manifest['sha256']} |" in told
-    assert "| training files known | 40 of 40, by their SHA-256 |" in told
-    assert f"numpy {np.__version__}" in told
+    printed = capsys.readouterr().out
+    assert f"| SHA-256 | {manifest['sha256']} |" in printed
+    assert "| training files known | 40 of 40, by their SHA-256 |" in printed
+    assert f"numpy {np.__version__}" in printed
 
 
 def test_pictures_in_memory_have_no_hashes(picture_folders):
@@ -133,8 +143,8 @@ def test_pictures_in_memory_have_no_hashes(picture_folders):
     assert "0 of 40" in str(detector.card())
 
 
-def test_safetensors_and_json_read_a_file():
-    """What docs/files.md says: without any code of freqfake."""
+def test_a_file_can_be_read_with_safetensors_and_json():
+    """As in docs/files.md, without any code of freqfake."""
     with safe_open(EMBEDDED, "np") as file:
         manifest = json.loads(file.metadata()["freqfake"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -157,7 +167,7 @@ def test_embedded_models_are_small(name):
 
 
 @pytest.mark.parametrize("name", ["faces", "lewoo"])
-def test_embedded_models_state_all_that_is_known(name):
+def test_embedded_models_state_their_training(name):
     info = read_manifest(name)["state"]["info"]
     detector = load_detector(name)
     assert info["versions"]["numpy"]
@@ -179,7 +189,7 @@ def test_the_training_files_are_known_by_their_hashes(measuring_data, name, fold
         assert hashlib.sha256(file.read_bytes()).digest() in hashes
 
 
-def test_embedded_model_is_what_its_training_features_give():
+def test_embedded_model_follows_from_its_training_features():
     adapter = load_state(EMBEDDED)["classifier"]
     X, y = adapter.source_, adapter.source_labels_
     again = freqfake.GaussianExpectationAdapter().fit(X, y)

@@ -1,4 +1,4 @@
-"""Folders with loops, without permission, with pipes in them; and outputs that will not do."""
+"""Folders with loops, without permission or with pipes in them; and unusable outputs."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ class TestLinks:
         assert set(found) - set(pictures) <= {"tree/x", "tree/y"}  # they lead nowhere
         assert list(find_images(found)) == found
 
-    def test_a_folder_is_searched_once_and_links_named_are(self, tree):
+    def test_a_folder_is_searched_once_and_a_named_link_too(self, tree):
         link(tree / "same", "a")
         link(tree / "again", "a/b")
         assert [Path(path).name for path in find_images(tree)] == ["1.png", "2.png"]
@@ -54,7 +54,7 @@ class TestLinks:
     def test_links_to_files_are_files(self, tree):
         link(tree / "link.png", "1.png")
         link(tree / "broken.png", "nowhere")
-        link(tree / "[1].png", "nowhere")  # is a pattern, but the name of a file too
+        link(tree / "[1].png", "nowhere")  # a pattern, but also the name of a file
         done = main(["features", str(tree), "--out", str(tree / "f.csv")])
         rows = {Path(row["path"]).name: row for row in table_of((tree / "f.csv").read_bytes())}
         assert done == 1
@@ -62,19 +62,19 @@ class TestLinks:
         assert [name for name, row in rows.items() if row["error"]] == ["[1].png", "broken.png"]
 
 
-def test_a_link_out_of_the_folder_is_not_followed_in_silence(tree, capsys):
+def test_a_link_out_of_the_folder_gives_a_warning(tree, capsys):
     link(tree / "more", tree.parent / "outside")
     link(tree / "inside", "a")
-    with pytest.warns(UnreadableImageWarning, match=r"not searched: .*more is a link") as told:
+    with pytest.warns(UnreadableImageWarning, match=r"not searched: .*more is a link") as caught:
         assert len(list(find_images(tree))) == 2
-    assert len(told) == 1
+    assert len(caught) == 1
     assert main(["features", str(tree), "--out", str(tree / "f.csv")]) == 1
     assert "more is a link to a folder elsewhere" in capsys.readouterr().err
 
 
 @posix
 def test_deep_trees(tmp_path, monkeypatch):
-    """A thousand levels are searched; where a path gets longer than systems take, it is told."""
+    """A thousand levels are searched; a path that is too long for the system is reported."""
     monkeypatch.chdir(tmp_path)
     for depth in range(1400):
         Path("dd").mkdir()
@@ -91,11 +91,11 @@ def test_deep_trees(tmp_path, monkeypatch):
         assert main(["features", "dd", "--out", "f.csv"]) == 1
         assert Path("f.csv").read_text().count("name too long") == 1
     finally:
-        subprocess.run(["rm", "-rf", "dd"], check=True)  # shutil's does not go that deep
+        subprocess.run(["rm", "-rf", "dd"], check=True)  # shutil.rmtree does not go that deep
 
 
 @posix
-def test_what_is_no_ordinary_file_keeps_nobody_waiting(tree):
+def test_special_files_do_not_block(tree):
     os.mkfifo(tree / "pipe.png")
     link(tree / "zero.png", "/dev/zero")
     with socket.socket(socket.AF_UNIX) as end:
@@ -109,7 +109,7 @@ def test_what_is_no_ordinary_file_keeps_nobody_waiting(tree):
     assert len(rows) == 5
 
 
-def test_what_vanishes_is_told(tree):
+def test_a_vanished_folder_is_reported(tree):
     seen = {}
     for here, names in walk(str(tree)):
         seen[Path(here).name] = names
@@ -118,7 +118,7 @@ def test_what_vanishes_is_told(tree):
 
 
 def without_privileges(*arguments, cwd):
-    """Run so that permissions count, as for root they do not."""
+    """Run with permissions in force, which root would bypass."""
     if os.name != "posix":
         pytest.skip("Windows has other permissions")
     if os.geteuid() != 0:
@@ -126,11 +126,11 @@ def without_privileges(*arguments, cwd):
     dropped = ["--bounding-set", "-dac_override,-dac_read_search"]
     check = shutil.which("setpriv") and subprocess.run(["setpriv", *dropped, "true"])
     if not check or check.returncode:
-        pytest.skip("run by root, who may read all, and there is no setpriv to change that")
+        pytest.skip("root can read every file, and setpriv is not available")
     return run_bytes(*arguments, cwd=cwd, program=["setpriv", *dropped, *COMMAND])
 
 
-def test_without_permission_there_is_a_row(tmp_path):
+def test_files_without_permission_get_a_row(tmp_path):
     root = tmp_path / "p"
     for name in ("good", "closed", "no_entry"):
         (root / name).mkdir(parents=True)
@@ -138,7 +138,7 @@ def test_without_permission_there_is_a_row(tmp_path):
     shutil.copy(root / "good" / "1.png", root / "good" / "2.png")
     (root / "good" / "2.png").chmod(0)
     (root / "closed").chmod(0)
-    (root / "no_entry").chmod(0o444)  # its names can be read, its files cannot
+    (root / "no_entry").chmod(0o444)  # its names can be read, but not its files
     try:
         expected = ["p/closed", "p/good/1.png", "p/good/2.png", "p/no_entry/1.png"]
         for inputs in (["p/**/*.png"], ["p/*/*.png", "p/no_entry/1.png"]):
@@ -153,7 +153,7 @@ def test_without_permission_there_is_a_row(tmp_path):
             (root / name).chmod(0o755)
 
 
-def test_a_folder_that_is_not_to_be_written(tmp_path):
+def test_a_read_only_folder(tmp_path):
     Image.fromarray(make_picture(0, asynchrony=0.3)).save(tmp_path / "1.png")
     tmp_path.chmod(0o555)
     done = without_privileges("features", "1.png", "--out", "f.parquet", cwd=tmp_path)
@@ -173,25 +173,25 @@ LINES = {
 }
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="here is no disk that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("line", LINES)
 def test_outputs_that_cannot_be_written(line, tmp_path):
-    statuses, told = LINES[line]
+    statuses, message = LINES[line]
     Image.fromarray(make_picture(0, asynchrony=0.3)).save(tmp_path / "1.png")
     command = f"{sys.executable} -m freqfake {line.format(p=tmp_path / '1.png', d=tmp_path)}"
     environment = {**os.environ}
-    environment.pop("PYTHONUNBUFFERED", None)  # what is written at the end can fail too
+    environment.pop("PYTHONUNBUFFERED", None)  # the last write can fail too
     options = {"capture_output": True, "text": True, "env": environment, "timeout": 60}
     done = subprocess.run(["bash", "-c", command], check=False, **options)
-    assert done.stderr == told
+    assert done.stderr == message
     assert done.returncode in (statuses if isinstance(statuses, tuple) else (statuses,))
 
 
 def test_inputs_are_not_written_over(tmp_path, capsys):
-    picture, model = str(tmp_path / "1.png"), str(tmp_path / "m.npz")
+    picture, model = str(tmp_path / "1.png"), str(tmp_path / "m.safetensors")
     Image.fromarray(make_picture(0, asynchrony=0.3)).save(picture)
     os.link(picture, tmp_path / "other")
-    shutil.copy(resources.files("freqfake.model_files") / "embedded" / "lewoo.npz", model)
+    shutil.copy(resources.files("freqfake.model_files") / "embedded" / "lewoo.safetensors", model)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for line in (
         ["features", picture, "--out", picture],
@@ -210,13 +210,13 @@ def test_inputs_are_not_written_over(tmp_path, capsys):
 
 
 @posix
-def test_devices_are_not_gone_on_with(tmp_path, capsys):
+def test_a_device_cannot_be_resumed(tmp_path, capsys):
     assert main(["features", str(tmp_path), "--out", "/dev/zero", "--resume"]) == 2
-    assert "only a file can be gone on with; got a device" in capsys.readouterr().err
+    assert "only a file can be resumed; got a device" in capsys.readouterr().err
 
 
-def test_a_full_disk_takes_no_half_rows(tmp_path, monkeypatch):
-    """And those that fitted are there."""
+def test_a_full_disk_leaves_no_half_rows(tmp_path, monkeypatch):
+    """Rows that fitted are kept."""
     left = 40
     write = os.write
 
@@ -232,17 +232,17 @@ def test_a_full_disk_takes_no_half_rows(tmp_path, monkeypatch):
     with open_table(str(out), COLUMNS) as table:
         monkeypatch.setattr(os, "write", small)
         table.write({"path": "1.png", "score": 1, "error": ""})
-        with pytest.raises(OSError, match="No space left on device") as told:
+        with pytest.raises(OSError, match="No space left on device") as caught:
             table.write(*in_rows(["2.png", "3.png"]))
-    assert told.value.filename == str(out)
+    assert caught.value.filename == str(out)
     assert out.read_text() == "path,score,error\n1.png,1,\n"
 
 
-def test_many_arguments_are_not_looked_up_in_each_other(tmp_path, monkeypatch):
-    """A shell expands `*.png` to many words: 100,000 took minutes."""
+def test_many_arguments_are_not_compared_with_each_other(tmp_path, monkeypatch):
+    """A shell expands `*.png` to many arguments: 100,000 took minutes."""
     names = [f"{number}.png" for number in range(40_000)]
     monkeypatch.setattr(os.path, "lexists", lambda path: True)
     monkeypatch.chdir(tmp_path)
     before = time.process_time()
     assert paths_of(names) == names
-    assert time.process_time() - before < 3  # some 15 s if they were
+    assert time.process_time() - before < 3  # about 15 s if they were

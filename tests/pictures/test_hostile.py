@@ -1,4 +1,4 @@
-"""Files made to do harm: each ends in its picture or in one clear error, soon, and does nothing."""
+"""Malicious files: each quickly gives its picture or one clear error, and nothing else happens."""
 
 import io
 import os
@@ -89,10 +89,10 @@ BEGIN_OF_GIF = 13 + 3 * 256
 BOMBS = {
     "scans.jpg": (lambda: many_scans(MAX_SCANS), "more than 100 scans"),
     "fill.jpg": (lambda: behind(2, b"\xff" * (MAX_PARTS + 2), "JPEG"), "more than 131072 parts"),
-    "junk.jpg": (lambda: behind(2, bytes(MAX_PARTS + 2), "JPEG"), "into more than 131072 parts"),
+    "junk.jpg": (lambda: behind(2, bytes(MAX_PARTS + 2), "JPEG"), "it has more than 131072 parts"),
     "hidden_junk.jpg": (
         lambda: behind(2, (b"\xff\xf0" + bytes(60_000)) * 3, "JPEG"),
-        "into more than 131072 parts",
+        "it has more than 131072 parts",
     ),
     "segments.jpg": (lambda: behind(2, b"\xff\xfe\0\2" * (MAX_PARTS + 1), "JPEG"), "more than 131"),
     "exif.jpg": (
@@ -102,7 +102,7 @@ BOMBS = {
     "chunks.png": (lambda: behind(33, chunk(b"abCd", b"") * MAX_PARTS, "PNG"), "more than 131072"),
     "large.png": (
         lambda: behind(33, chunk(b"abCd", bytes(MAX_METADATA + 1)), "PNG"),
-        "more than 16 MiB beside the pixels",
+        "more than 16 MiB besides the pixels",
     ),
     "profile.png": (
         lambda: behind(33, chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 27))), "PNG"),
@@ -112,21 +112,21 @@ BOMBS = {
     "boxes.avif": (lambda: b"\0\0\0\x0cftypavif" + b"\0\0\0\x08free" * MAX_PARTS, "more than 131"),
     "comments.gif": (
         lambda: behind(BEGIN_OF_GIF, b"!\xfe" + (b"\xff" + b"a" * 255) * 4200 + b"\0", "GIF"),
-        "more than 1 MiB beside the pixels",
+        "more than 1 MiB besides the pixels",
     ),
     "tags.tif": (lambda: sharing_tags(60_000, 700_000), "tags hold many times"),
     "tiles.tif": (lambda: tiled(40_000, 40_000), "tiles of 40000 by 40000 pixels"),
-    "slow.qoi": (lambda: b"qoif" + struct.pack(">IIBB", 3000, 3000, 3, 0), "limit of 8.4 for QOI"),
-    "slow.ppm": (lambda: b"P3 3000 3000 255\n1 2 3", "limit of 8.4 for PPM"),
+    "slow.qoi": (lambda: b"qoif" + struct.pack(">IIBB", 3000, 3000, 3, 0), "limit of 8.4 .* QOI"),
+    "slow.ppm": (lambda: b"P3 3000 3000 255\n1 2 3", "limit of 8.4 .* PPM"),
     "hungry.jp2": (
         lambda: encoded("JPEG2000").replace(*[struct.pack(">II", n, n) for n in (SIDE, 9000)]),
-        "limit of 67.1 for JPEG2000",
+        "limit of 67.1 .* JPEG2000",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_refused_before_they_go_off(tmp_path, name):
+def test_bombs_are_refused_before_decoding(tmp_path, name):
     make, reason = BOMBS[name]
     path = tmp_path / name
     path.write_bytes(make())
@@ -140,7 +140,7 @@ def test_bombs_are_refused_before_they_go_off(tmp_path, name):
     assert time.process_time() - begin < SLOW
 
 
-def test_what_comes_near_the_limits_is_read(tmp_path):
+def test_files_near_the_limits_are_read(tmp_path):
     harmless = {
         "scans.jpg": many_scans(MAX_SCANS - 10),
         "parts.jpg": behind(2, b"\xff" * 1000 + b"\xff\xfe\0\2" * 1000, "JPEG"),
@@ -152,7 +152,7 @@ def test_what_comes_near_the_limits_is_read(tmp_path):
     }  # fmt: skip
     for name, data in harmless.items():
         (tmp_path / name).write_bytes(data)
-        if name != "tile.tif":  # it is too short, as Pillow finds
+        if name != "tile.tif":  # Pillow finds it too short
             assert read_image(tmp_path / name)[0].size
         else:
             with pytest.raises(ImageReadError, match=r"decoder error|-9|-2"):
@@ -160,7 +160,7 @@ def test_what_comes_near_the_limits_is_read(tmp_path):
 
 
 def test_a_scan_cannot_be_hidden():
-    """A marker of the end within a table, behind the first scan, is none."""
+    """An end marker inside a table, behind the first scan, does not end the picture."""
     data = many_scans(MAX_SCANS)
     last = data.rindex(b"\xff\xda")
     with pytest.raises(ValueError, match="scans"):
@@ -168,7 +168,7 @@ def test_a_scan_cannot_be_hidden():
 
 
 def test_sizes_beyond_any_file_end_the_walk(tmp_path):
-    """A file system refuses to seek that far, unlike the memory."""
+    """A file system refuses to seek that far; memory does not."""
     (tmp_path / "a.avif").write_bytes(b"\0\0\0\x0cftypavif\0\0\0\1meta" + b"\x7f" + b"\xff" * 7)
     assert read_provenance(tmp_path / "a.avif").problems == ()
     (tmp_path / "a.tif").write_bytes(b"II+\0\x08\0\0\0" + b"\xff" * 8)
@@ -191,11 +191,11 @@ def test_too_much_metadata_is_cut_off(tmp_path):
     path.write_bytes(encoded("PNG", exif=exif))
     found = read_provenance(path)
     assert found.named("Artist") == "artist"
-    assert found.problems == ("EXIF: UserComment holds too much to be shown",)
+    assert found.problems == ("EXIF: UserComment is too large to show",)
 
 
 def refusals(path):
-    """What each of the readers says of a file."""
+    """Yield the error of each reader for a file."""
     for read in (read_image, read_provenance, lambda path: next(read_frames(path))):
         with pytest.raises((ImageReadError, VideoReadError)) as caught:
             read(path)
@@ -203,9 +203,9 @@ def refusals(path):
 
 
 @posix
-def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path):
+def test_special_files_are_refused_at_once(tmp_path):
     pytest.importorskip("av")
-    os.mkfifo(tmp_path / "pipe.png")  # nobody writes to it: to open it would wait for ever
+    os.mkfifo(tmp_path / "pipe.png")  # nothing writes to it: opening it would block for ever
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "socket.png"))
         (tmp_path / "zero.png").symlink_to("/dev/zero")
@@ -218,17 +218,17 @@ def test_what_is_no_ordinary_file_is_refused_at_once(tmp_path):
             "a\0b.png": "null",
             "a" * 300 + ".png": "too long",
         }.items():
-            assert all(reason in told for told in refusals(tmp_path / name)), name
+            assert all(reason in error for error in refusals(tmp_path / name)), name
 
 
 def test_empty_and_large_files_are_refused(tmp_path):
     pytest.importorskip("av")
     (tmp_path / "empty").touch()
-    assert all("the file is empty" in told for told in refusals(tmp_path / "empty"))
+    assert all("the file is empty" in error for error in refusals(tmp_path / "empty"))
     with (tmp_path / "large").open("wb") as file:
-        file.truncate(MAX_BYTES + 1)  # takes no room on the disk
+        file.truncate(MAX_BYTES + 1)  # takes no disk space
     for read in (read_image, read_provenance):
-        with pytest.raises(ImageReadError, match=r"537 MB is more than the limit of 537, four"):
+        with pytest.raises(ImageReadError, match=r"537 MB is above the limit of 537 MB, four"):
             read(tmp_path / "large")
     with pytest.raises(ImageReadError, match="not a picture"):
         read_image(tmp_path / "large", max_pixels=1 << 28)
@@ -237,8 +237,8 @@ def test_empty_and_large_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "name", sorted(set(Image.registered_extensions().values()) & set(Image.ID))
 )
-def test_the_formats_that_are_read(tmp_path, name):
-    """And the others are refused in words, whatever may be in them."""
+def test_formats_that_are_read(tmp_path, name):
+    """Others are refused with an error, whatever they hold."""
     for data in picture_seeds()[name]:
         (tmp_path / "a").write_bytes(data)
         if name in FORMATS:
@@ -288,11 +288,11 @@ def test_damaged_pictures_end_in_pixels_or_an_error(damaged_files):
             assert time.process_time() - begin < SLOW, path
         n_read += 1
         assert pixels.shape[:2] == (facts.height, facts.width), path
-    assert n_read > 100  # the damage is not so great that nothing is tried
+    assert n_read > 100  # the damage leaves enough files to decode
 
 
 def test_no_row_of_a_damaged_picture_is_lost(damaged_files, tmp_path):
-    """Also from two processes; and nothing but the table is written."""
+    """With two processes as well; and nothing but the table is written."""
     home = tmp_path / "home"
     home.mkdir()
     names = sorted(path.name for path in damaged_files.iterdir())
@@ -303,7 +303,7 @@ def test_no_row_of_a_damaged_picture_is_lost(damaged_files, tmp_path):
         command += ["--jobs", n_jobs, "--max-pixels", "1000000"]
         out = ["--out", str(tmp_path / f"{n_jobs}.csv")]
         done = subprocess.run([*command, *out], env={**os.environ, **places}, capture_output=True)
-        assert done.returncode == 1  # some could not be read, and nothing worse
+        assert done.returncode == 1  # some could not be read, but nothing worse
         assert b"Traceback" not in done.stderr
         tables.append(pd.read_csv(tmp_path / f"{n_jobs}.csv", keep_default_na=False))
         assert [Path(path).name for path in tables[-1]["path"]] == names
@@ -339,7 +339,7 @@ JUNK = st.lists(st.binary(max_size=200), min_size=1, max_size=5)
 
 @settings(max_examples=60)
 @given(junk=JUNK, marker=st.sampled_from([*range(0xE2, 0xED), 0xEF, 0xFE]))
-def test_junk_beside_the_pixels_changes_none(tmp_path_factory, junk, marker):
+def test_junk_besides_the_pixels_does_not_change_them(tmp_path_factory, junk, marker):
     path = tmp_path_factory.getbasetemp() / "junk"
     segments = b"".join(segment(marker, content) for content in junk)
     chunks = b"".join(chunk(b"abCd", content) for content in junk)
@@ -354,7 +354,7 @@ def test_junk_beside_the_pixels_changes_none(tmp_path_factory, junk, marker):
         path.write_bytes(changed)
         found, about = read_image(path)
         np.testing.assert_array_equal(found, pixels)
-        assert (about.delivery, about.quality) == (facts.delivery, facts.quality)
+        assert (about.coding, about.quality) == (facts.coding, facts.quality)
         assert about.sha256 != facts.sha256 or changed == data
 
 

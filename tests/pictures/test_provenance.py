@@ -1,4 +1,4 @@
-"""What a file claims about itself: known claims in files of every format, and damaged ones."""
+"""Claims of a file: known ones in every format, and damaged ones."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from freqfake.pictures.containers import C2PA_UUID, file_parts
 from freqfake.pictures.provenance import read_provenance
 
 PICTURE = Image.fromarray(make_picture(0, asynchrony=0.3, size=16))
-# JUMBF superbox, its description box, the type and label that C2PA asks for
+# JUMBF superbox, its description box, the type and label that C2PA requires
 JUMBF = (
     struct.pack(">I", 64) + b"jumb" + struct.pack(">I", 30) + b"jumdc2pa" + b"\0" * 12 + b"\3c2pa\0"
 )
@@ -43,7 +43,7 @@ def chunk(name, content):
 
 
 def in_png(*chunks):
-    """The picture as PNG, with chunks behind its pixels, where Pillow looks only after decoding."""
+    """Make a PNG with chunks behind its pixels, where Pillow looks only after decoding."""
     data = encoded("PNG")
     end = data.index(b"IEND") - 4
     return data[:end] + b"".join(chunks) + data[end:]
@@ -87,9 +87,9 @@ def test_exif_of_every_format(read, form):
     assert [found.named(name) for name in ("Make", "Model", "Software")] == [
         "Pentax", "K100D", "GIMP 2.10"
     ]  # fmt: skip
-    told = claims(found)
-    assert told["EXIF photo", "DateTimeOriginal"] == "2009:02:09 11:11:30"
-    assert told["EXIF position", "GPSLatitude"] == "47.0, 22.0, 30.5"
+    values = claims(found)
+    assert values["EXIF photo", "DateTimeOriginal"] == "2009:02:09 11:11:30"
+    assert values["EXIF position", "GPSLatitude"] == "47.0, 22.0, 30.5"
     assert found.has_position
     assert (found.problems, found.thumbnail) == ((), False)
 
@@ -113,14 +113,14 @@ def test_texts_of_a_png(read):
             chunk(b"tEXt", b"long\0" + b"x" * 1_000_000),
         )
     )
-    told = [(claim.name, claim.value) for claim in found.claims]
-    assert told[:2] == [("prompt", "a face"), ("prompt", "another")]
-    assert told[2:4] == [("parameters", "steps: 20" * 1000), ("prompt", "Ein Gesicht \u202e")]
-    assert told[4] == ("long", "x" * 1_000_000)
+    texts = [(claim.name, claim.value) for claim in found.claims]
+    assert texts[:2] == [("prompt", "a face"), ("prompt", "another")]
+    assert texts[2:4] == [("parameters", "steps: 20" * 1000), ("prompt", "Ein Gesicht \u202e")]
+    assert texts[4] == ("long", "x" * 1_000_000)
     assert found.problems == ()
 
 
-def test_damaged_texts_are_told(read):
+def test_damaged_texts_are_reported(read):
     bad = [chunk(b"zTXt", b"a\0\0no zlib"), chunk(b"iTXt", b"b\0"), chunk(b"iTXt", b"c\0\0\0x")]
     found = read(in_png(*bad, chunk(b"tEXt", b"good\0text")))
     assert claims(found) == {("text", "good"): "text"}
@@ -133,7 +133,7 @@ def test_packed_texts_do_not_fill_the_memory(read):
     assert len(found.named("bomb")) == 1 << 24
 
 
-def test_a_picture_too_large_to_decode_is_asked(read):
+def test_claims_of_a_picture_too_large_to_decode(read):
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0))
     data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"tEXt", b"Software\0x")
     assert read(data).named("Software") == "x"
@@ -214,12 +214,12 @@ def test_large_and_open_ended_boxes():
     ] * 2
 
 
-def test_boxes_that_are_too_long_to_be_true():
+def test_boxes_longer_than_any_file():
     data = box(b"ftyp", b"heic") + b"\0\0\0\1mdat" + b"\xff" * 8
     assert [name for name, _ in file_parts(io.BytesIO(data))] == ["ftyp", "mdat"]
 
 
-def test_damaged_exif_is_told(read):
+def test_damaged_exif_is_reported(read):
     found = read(in_jpeg(0xE1, b"Exif\0\0no such byte order"))
     assert found.claims == ()
     assert "EXIF is damaged" in found.problems[0]

@@ -1,4 +1,4 @@
-"""Reading pictures, and what their files say."""
+"""Pictures and the facts of their files."""
 
 import dataclasses
 import struct
@@ -19,7 +19,7 @@ PICTURE = Image.fromarray(make_picture(0, asynchrony=0.3))
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "delivery"),
+    ("name", "options", "coding"),
     [
         ("a.png", {}, "lossless"),
         ("a.bmp", {}, "lossless"),
@@ -34,10 +34,10 @@ PICTURE = Image.fromarray(make_picture(0, asynchrony=0.3))
         ("a.gif", {}, "GIF"),
     ],
 )
-def test_delivery(tmp_path, name, options, delivery):
+def test_coding(tmp_path, name, options, coding):
     PICTURE.save(tmp_path / name, **options)
     facts = read_image(tmp_path / name)[1]
-    assert facts.delivery == delivery
+    assert facts.coding == coding
     assert (facts.width, facts.height) == (64, 64)
 
 
@@ -46,7 +46,7 @@ def test_lossless_webp_with_metadata(tmp_path):
     exif[0x010E] = "a description"
     PICTURE.save(tmp_path / "a.webp", lossless=True, exif=exif)
     assert b"VP8X" in (tmp_path / "a.webp").read_bytes()[:64]
-    assert read_image(tmp_path / "a.webp")[1].delivery == "lossless"
+    assert read_image(tmp_path / "a.webp")[1].coding == "lossless"
 
 
 def test_pixels_of_every_mode(tmp_path):
@@ -91,7 +91,7 @@ def test_first_frame_of_an_animation(tmp_path):
 
 def test_exif_orientation_changes_nothing(tmp_path):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by a quarter for showing
+    exif[0x0112] = 6  # to be rotated by 90 degrees for display
     picture = PICTURE.crop((0, 0, 64, 48))
     picture.save(tmp_path / "turned.png", exif=exif)
     picture.save(tmp_path / "straight.png")
@@ -139,17 +139,17 @@ def test_unreadable_files_say_why(tmp_path, monkeypatch):
         ([[1, 2], [3]], "array"),
     ],
 )
-def test_arrays_that_are_no_pictures(array, reason):
+def test_arrays_that_are_not_pictures(array, reason):
     with pytest.raises(ImageValueError, match=reason) as caught:
         asynchrony_features(array)
     assert isinstance(caught.value, ValueError)
 
 
-def test_pil_images_keep_what_is_known_of_their_file(tmp_path):
+def test_pil_images_keep_the_coding_of_their_file(tmp_path):
     PICTURE.save(tmp_path / "a.jpg", subsampling=2)
-    assert read_any(Image.open(tmp_path / "a.jpg"))[1].delivery == "JPEG 4:2:0"
-    assert read_any(PICTURE)[1].delivery == "pixels"
-    assert read_any(np.asarray(PICTURE))[1].delivery == "pixels"
+    assert read_any(Image.open(tmp_path / "a.jpg"))[1].coding == "JPEG 4:2:0"
+    assert read_any(PICTURE)[1].coding == "pixels"
+    assert read_any(np.asarray(PICTURE))[1].coding == "pixels"
 
 
 def test_find_images(tmp_path):
@@ -186,8 +186,8 @@ def test_errors_are_also_builtin_errors():
 
 
 @linux
-def test_one_hundred_megapixels_fit_into_four_gigabytes(tmp_path):
-    """A camera's largest picture: opened beyond Pillow's limit, read as a whole, and scored."""
+def test_one_hundred_megapixels_fit_in_four_gigabytes(tmp_path):
+    """The largest picture of a camera: beyond Pillow's limit, read as a whole, and scored."""
     path = tmp_path / "large.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
     Image.fromarray(np.tile(noise, (10, 10, 1))).save(path, quality=75)
@@ -205,8 +205,8 @@ def test_one_hundred_megapixels_fit_into_four_gigabytes(tmp_path):
     assert int(kilobytes) < 4e6
 
 
-def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
-    """A file of a few bytes that holds more pixels than are asked for."""
+def test_a_bomb_is_refused_before_decoding(tmp_path):
+    """A file of a few bytes that holds more pixels than the limit."""
     for name, side in (("large.png", 13_000), ("bomb.png", 100_000)):
         header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0))
         data = png_chunk(b"IDAT", zlib.compress(bytes(1000))) + png_chunk(b"IEND", b"")
@@ -218,7 +218,7 @@ def test_a_bomb_is_refused_before_it_goes_off(tmp_path):
         for options in ({}, {"max_pixels": 200_000_000})
     )
     assert "169.0 megapixels are more than the limit of 134.2" in refused
-    assert let_through  # and found to be cut off
+    assert let_through  # and then fails as truncated
     assert "limit" not in let_through
 
 

@@ -1,4 +1,4 @@
-"""Figures: what they drew, checked against the numbers."""
+"""Figures: what they draw, checked against the numbers."""
 
 import io
 import subprocess
@@ -103,14 +103,14 @@ def test_figures_can_be_read(name, picture, ratios, known):
         assert len(labels) == len(set(labels)) >= 1
     drawing, own = pyplot.subplots()
     assert draw(own) is own
-    drawing.savefig(io.BytesIO(), format="svg")  # whatever could fail only when it is drawn
+    drawing.savefig(io.BytesIO(), format="svg")  # some errors come only with drawing
 
 
-def test_every_public_figure_is_looked_at(picture, ratios, known):
+def test_every_public_figure_is_tested(picture, ratios, known):
     names = {name.removeprefix("plot_").split("_")[-1] for name in plots.__all__}
     aliases = {"scale": "verbal"}
-    looked_at = {*all_figures(picture, ratios, known), "spectra", "curves"}
-    assert {aliases.get(name, name) for name in names} == looked_at
+    tested = {*all_figures(picture, ratios, known), "spectra", "curves"}
+    assert {aliases.get(name, name) for name in names} == tested
 
 
 @pytest.mark.parametrize("plot", [plot_ring_profiles, plot_ring_agreement, plot_tippett, plot_ece])
@@ -144,9 +144,9 @@ def test_spectra_are_the_planes_and_their_mean_differences(picture):
         np.testing.assert_array_equal(difference, np.abs(planes[a] - planes[b]))
     assert [ax.get_images()[0].get_clim() for ax in (axes[1], axes[4])] == [(0, 1), (0, 0.3)]
     features = freqfake.asynchrony_features(picture)
-    told = [float(ax.get_title().split("by ")[1].split()[0]) for ax in axes[4:]]
-    assert np.mean(told) == pytest.approx(features[0], abs=1e-3)
-    assert [max(told), min(told)] == pytest.approx(features[1:3], abs=1e-3)
+    means = [float(ax.get_title().split("by ")[1].split()[0]) for ax in axes[4:]]
+    assert np.mean(means) == pytest.approx(features[0], abs=1e-3)
+    assert [max(means), min(means)] == pytest.approx(features[1:3], abs=1e-3)
     titles = [ax.get_title() for ax in axes]
     assert titles[:2] == ["Picture\n96 x 80 pixels", "Spectrum of red"]
     _, own = pyplot.subplots(1, 7)
@@ -156,7 +156,7 @@ def test_spectra_are_the_planes_and_their_mean_differences(picture):
         plot_spectra(picture, axes=own[:3])
 
 
-def test_spectra_of_odd_pictures_are_drawn(samples):
+def test_spectra_of_unusual_pictures_are_drawn(samples):
     shapes = [(1, 1, 3), (7, 1), (2, 300, 3), (1500, 40, 3)]
     for image in [*(np.zeros(shape) for shape in shapes), samples / "real" / "retina.jpg"]:
         for spectrum in ("log", "modulus"):
@@ -180,7 +180,7 @@ def test_ring_figures_are_the_profiles(picture):
     np.testing.assert_array_equal(lines[0].get_xdata(), profiles.freqs)
 
 
-def test_features_are_in_units_of_the_real_ones(known):
+def test_features_are_in_standard_deviations_of_real_pictures(known):
     X, y = known
     real = X[y == 0]
     ax = plot_features(real.mean(axis=0) + 2 * real.std(axis=0), X, y)
@@ -230,8 +230,8 @@ def test_reliability_points_are_shares_with_their_numbers():
     assert [low, high] == pytest.approx([0.0084, 0.9057], abs=1e-4)
 
 
-def test_reliability_of_calibrated_ratios_holds_the_diagonal():
-    y = np.repeat([0, 1], [30_000, 10_000])  # the prior is that of the pictures
+def test_reliability_of_calibrated_ratios_is_on_the_diagonal():
+    y = np.repeat([0, 1], [30_000, 10_000])  # the prior is the share in the pictures
     llrs = np.random.default_rng(0).normal(2 * y - 1) * 2 / np.log(10)
     points = plot_reliability(y, llrs).get_lines()[1].get_xydata()
     assert np.abs(points[:, 0] - points[:, 1]).max() < 0.03
@@ -289,9 +289,9 @@ def test_delivery_has_a_line_for_each_subsampling():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plot_tippett([0, 1], [1.0]), r"of one length; got shapes \(2,\) and \(1,\)"),
+        (lambda: plot_tippett([0, 1], [1.0]), r"same length; got shapes \(2,\) and \(1,\)"),
         (lambda: plot_ece([1, 1], [1.0, 2.0]), "`y` must hold both 0"),
-        (lambda: plot_pav([0, 1], [np.nan, 1.0]), "got 1 that are missing"),
+        (lambda: plot_pav([0, 1], [np.nan, 1.0]), "got 1 NaN: leave out"),
         (lambda: plot_reliability([0, 1], [0.0, 1.0], n_bins=0), "`n_bins` must be at least 1"),
         (lambda: plot_scores([], [1.0]), "`real` must hold scores"),
         (lambda: plot_scores([1.0], [np.nan]), "`fake` must hold scores"),
@@ -306,10 +306,10 @@ def test_delivery_has_a_line_for_each_subsampling():
         (lambda: ring_profiles(np.zeros((8, 8)), n_rings=0), "`n_rings` must be at least 1"),
     ],
 )
-def test_wrong_input_is_named(call, message):
+def test_wrong_input_raises(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-    assert not pyplot.get_fignums()  # nothing half drawn is left behind
+    assert not pyplot.get_fignums()  # no half-drawn figure is left
 
 
 def test_tippett_curves_are_shares(ratios):

@@ -1,4 +1,4 @@
-"""Reports: what they tell, how it is escaped, where it is written; the look is tested elsewhere."""
+"""Reports: content, escaping and files; test_report_browser.py tests their looks."""
 
 import concurrent.futures
 import dataclasses
@@ -18,6 +18,7 @@ pytest.importorskip("jinja2", reason="reports need the extra report")
 from PIL import Image, PngImagePlugin
 
 import freqfake
+from freqfake._text import printable
 from freqfake.cli import main
 from freqfake.evidence.calibration import posterior
 from freqfake.exceptions import OperatingPointError
@@ -25,7 +26,6 @@ from freqfake.model_files.state import read_manifest
 from freqfake.report import examine, make_report, write_reports
 from freqfake.report.batch import page_name
 from freqfake.report.page import render
-from freqfake.report.text import visible
 
 HOSTILE = "<script>window.hacked = 1</script>\"'></style></title><img src=x onerror=hacked=1>"
 HIDDEN = "a\u202eb\x00c\x1b[31md\u200be\udce9f\u2028g"
@@ -42,7 +42,7 @@ def fake(samples, faces):
 
 
 class Page(HTMLParser):
-    """What a page is made of: its tags with their attributes, and its text."""
+    """Tags of a page with their attributes, and its text."""
 
     VOID = frozenset({"meta", "link", "img", "br", "path", "circle", "input"})
 
@@ -88,7 +88,7 @@ def test_facts_of_a_known_fake(samples, faces):
     assert found.contributions == faces.contributions(path)
     real, generated = faces.held_out
     assert found.shares_beyond == ((real >= found.score).mean(), (generated >= found.score).mean())
-    assert (found.facts.width, found.facts.delivery) == (1024, "lossless")
+    assert (found.facts.width, found.facts.coding) == (1024, "lossless")
     assert found.provenance.n_bytes == path.stat().st_size
     assert before <= found.made_at <= datetime.now(UTC)
     assert found.versions["numpy"] == np.__version__
@@ -106,7 +106,7 @@ def test_facts_of_the_model(samples, faces):
     assert in_memory.threshold == faces.threshold(0.005) > faces.threshold()
 
 
-def test_the_page_tells_it(fake):
+def test_page_has_all_findings(fake):
     page = Page(fake.html)
     found = fake.examination
     for words in (
@@ -119,7 +119,7 @@ def test_the_page_tells_it(fake):
         "1024 x 1024",
         "none found",
         "diffusion models",
-        "They did not enter the score",
+        "They were not used for the score",
         *(f"{value:.4f}" for value in found.features.values()),
         f"below {found.model.max_fpr:g}",
         np.__version__,
@@ -130,7 +130,7 @@ def test_the_page_tells_it(fake):
         assert f"{name} {part:+.2f}".replace("-", "\N{MINUS SIGN}") in page.text
 
 
-def test_the_page_is_complete_and_sound(fake):
+def test_page_is_self_contained_and_valid(fake):
     page = Page(fake.html)
     assert len(fake.html) < 2_000_000
     for tag, attributes in page.tags:
@@ -163,25 +163,25 @@ def test_a_model_on_the_six_features_draws_them(samples):
     text = Page(report.html).text
     assert "The six features among those of known pictures" in text
     assert "4:2:0 JPEG can look like this too" in text
-    assert "They sense the past" in text
+    assert "They also depend on the past" in text
 
 
 def test_inconclusive_is_a_result(samples, faces):
     report = make_report(samples / "real" / "astronaut.png", faces)
     text = Page(report.html).text
     assert (report.verdict, report.llr, report.p_fake) == ("inconclusive", 0, 0.5)
-    assert "The model does not know, and says so" in text
+    assert "The findings do not allow a verdict" in text
     assert "The likelihood ratio is 1" in text
     assert "unlike the training pictures" in report.reason
     assert report.reason in text
     assert "File written by Adobe Photoshop" in text
 
 
-def test_real_is_no_proof(fake, faces):
+def test_real_is_not_proof(fake, faces):
     real = dataclasses.replace(fake.examination, verdict="real", llr=-1.2, reason="moderate")
     text = Page(render(real, faces)).text
     assert "Verdict Real" in text
-    assert "It is no proof that it is real" in text
+    assert "This is not proof that the picture is real" in text
     assert "15.8 times more probable if the picture is real than if it was generated" in text
 
 
@@ -190,14 +190,14 @@ def test_pictures_in_memory(samples, faces, tmp_path):
     report = make_report(array, faces, name="from a camera")
     assert (report.examination.name, report.examination.path) == ("from a camera", "")
     assert report.examination.provenance is None
-    assert "there is no file to tell of" in Page(report.html).text
+    assert "given in memory: there is no file" in Page(report.html).text
     with Image.open(samples / "real" / "retina.jpg") as image:
         found = examine(image, faces)
-    assert found.facts.delivery == "JPEG 4:2:0"
+    assert found.facts.coding == "JPEG 4:2:0"
     assert found.score == examine(samples / "real" / "retina.jpg", faces).score
 
 
-def test_what_cannot_be_read_has_a_page(faces, tmp_path):
+def test_unreadable_picture_has_a_page(faces, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     report = make_report(tmp_path / "text.png", faces)
     text = Page(report.html).text
@@ -209,10 +209,10 @@ def test_what_cannot_be_read_has_a_page(faces, tmp_path):
     assert report.examination.provenance.sha256 in text
     missing = make_report(tmp_path / "missing.png", faces)
     assert "no such file" in missing.error
-    assert "No such file could be opened" in Page(missing.html).text
+    assert "The file could not be opened" in Page(missing.html).text
 
 
-def odd_pictures():
+def unusual_pictures():
     picture = Image.fromarray(make_picture(0, asynchrony=0.3))
     ramp = np.linspace(-3, 3, 4096, dtype=np.float32).reshape(64, 64)
     yield "grey.png", picture.convert("L"), {}
@@ -229,9 +229,9 @@ def odd_pictures():
     yield "wide.png", Image.fromarray(make_picture(1, asynchrony=0.3, size=300)[:10]), {}
 
 
-@pytest.mark.parametrize("odd", list(odd_pictures()), ids=lambda odd: odd[0])
-def test_odd_pictures_have_pages(odd, faces, tmp_path):
-    name, image, options = odd
+@pytest.mark.parametrize("unusual", list(unusual_pictures()), ids=lambda unusual: unusual[0])
+def test_unusual_pictures_have_pages(unusual, faces, tmp_path):
+    name, image, options = unusual
     image.save(tmp_path / name, **options)
     report = make_report(tmp_path / name, "lewoo" if name in ("one.png", "bit.png") else faces)
     text = Page(report.html).text
@@ -242,12 +242,12 @@ def test_odd_pictures_have_pages(odd, faces, tmp_path):
     assert ("cannot be shown" in text) == (name == "float.tif")
 
 
-def test_large_pictures_make_no_large_pages(faces, tmp_path):
+def test_large_picture_makes_a_small_page(faces, tmp_path):
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (1800, 2200, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     report = make_report(tmp_path / "a.png", faces)
     assert len(report.html) < 2_000_000
-    assert "Of this large picture the middle is drawn" in Page(report.html).text
+    assert "Only the middle of this large picture is drawn" in Page(report.html).text
 
 
 def hostile_file(folder):
@@ -276,7 +276,7 @@ def test_hostile_texts_are_escaped(hostile, faces):
     assert {tag for tag, _ in page.tags} & {"script", "iframe", "object", "embed"} == set()
     assert len(page.all("title")) == len(page.all("style")) == 1
     assert all(image["src"].startswith("data:image/") for image in page.all("img"))
-    assert page.text.count(HOSTILE) == 5  # two tags, camera, software, the prompt
+    assert page.text.count(HOSTILE) == 5  # two tags, camera, software, prompt
     assert "(1000000 characters in all)" in page.text
     assert len(report.html) < 1_500_000
     for character in "\u202e\x1b\x00\u200b\u2028":
@@ -284,7 +284,7 @@ def test_hostile_texts_are_escaped(hostile, faces):
     assert "10240 bytes: 00 01 02" in page.text
 
 
-def test_metadata_without_end_are_cut_in_words(tmp_path, faces):
+def test_excessive_metadata_is_cut_and_the_page_says_so(tmp_path, faces):
     texts = PngImagePlugin.PngInfo()
     for number in range(400):
         texts.add_text(f"{number}" + "\x9b" * 60, "\x1b<" * 20_000, zip=True)
@@ -301,15 +301,15 @@ def test_metadata_without_end_are_cut_in_words(tmp_path, faces):
     assert "The first 20 of 1000 problems are shown" in text
 
 
-def test_visible():
-    assert visible(HIDDEN) == r"a\u202eb\x00c\x1b[31md\u200be\xe9f\u2028g"
-    assert visible("a\nb\tc") == r"a\nb\x09c"
-    assert visible("a\nb\tc", lines=True) == "a\nb\tc"
-    assert visible("caf\xe9 \u0645\u0631\u062d\u0628\u0627 \U0001f600") == (
+def test_hidden_characters_are_written_out():
+    assert printable(HIDDEN) == r"a\u202eb\x00c\x1b[31md\u200be\xe9f\u2028g"
+    assert printable("a\nb\tc") == r"a\nb\tc"
+    assert printable("a\nb\tc", lines=True) == "a\nb\tc"
+    assert printable("caf\xe9 \u0645\u0631\u062d\u0628\u0627 \U0001f600") == (
         "caf\xe9 \u0645\u0631\u062d\u0628\u0627 \U0001f600"
     )
-    assert visible("\U000e0041") == r"\U000e0041"
-    assert visible("x" * 3000) == "x" * 2000 + " ... (3000 characters in all)"
+    assert printable("\U000e0041") == r"\U000e0041"
+    assert printable("x" * 3000, limit=2000) == "x" * 2000 + " ... (3000 characters in all)"
 
 
 def test_frame_for_notebooks(fake):
@@ -337,7 +337,7 @@ def test_only_reports_are_replaced(fake, tmp_path):
     assert page.read_text(encoding="utf-8") == fake.html
     fake.save(page)
     other.write_text("<p>my thesis</p>")
-    with pytest.raises(FileExistsError, match="no report of freqfake"):
+    with pytest.raises(FileExistsError, match="not a freqfake report"):
         fake.save(other)
     assert other.read_text() == "<p>my thesis</p>"
     with pytest.raises(IsADirectoryError, match="got a folder"):
@@ -363,7 +363,7 @@ def test_a_failed_write_leaves_the_old_page(fake, tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, samples):
-    """Pictures of one name in two folders, one that is none, and one with an odd name."""
+    """Two pictures of the same name, one with an unusual name, and a broken file."""
     root = tmp_path / "pictures"
     for name in ("a", "b"):
         (root / name).mkdir(parents=True)
@@ -396,7 +396,7 @@ def test_many_reports(folder, tmp_path):
     assert {path.name for path in out.iterdir()} == first
 
 
-def test_wrong_places_are_told_before_the_work(folder, tmp_path):
+def test_wrong_outputs_fail_before_the_work(folder, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(FileExistsError, match="many reports need a folder"):
         write_reports(folder, tmp_path / "file")
@@ -404,7 +404,7 @@ def test_wrong_places_are_told_before_the_work(folder, tmp_path):
         write_reports(folder, tmp_path / "no" / "folder")
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "index.html").write_text("my site")
-    with pytest.raises(FileExistsError, match="no report of freqfake"):
+    with pytest.raises(FileExistsError, match="not a freqfake report"):
         write_reports(folder, tmp_path / "site")
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["index.html"]
     with pytest.raises(ValueError, match="`prior` must lie"):
@@ -454,13 +454,13 @@ def test_command(folder, tmp_path):
 def test_command_for_one(folder, picture, out, status, message, capsys):
     (folder / "a" / ".html").mkdir()
     assert main(["report", str(folder / picture), "-o", str(folder / out)]) == status
-    told = capsys.readouterr()
-    assert message in told.err
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ""
     assert (folder / out).is_file() == (status < 2 or out == "broken.png")
 
 
-def test_without_the_packages_it_says_what_to_install():
+def test_without_the_packages_the_error_says_what_to_install():
     code = (
         "import sys; sys.modules['jinja2'] = None\n"
         "import freqfake.report as report\n"
@@ -480,7 +480,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_contrast(scheme):
-    """Of all text on what it stands on, as WCAG 2.2 (1.4.3, AA) counts it."""
+    """Contrast of all text with its background, as in WCAG 2.2 (1.4.3, AA)."""
     style = (resources.files("freqfake.report") / "templates" / "report.css").read_text()
     block = re.findall(r":root \{(.*?)\}", style, re.S)[scheme]
     colours = dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))

@@ -1,4 +1,4 @@
-"""Reports in a real browser: what it loads, runs, draws and tells to assistive technology."""
+"""Reports in a real browser: what it loads, runs, draws and passes to assistive technology."""
 
 import dataclasses
 import json
@@ -61,7 +61,7 @@ KINDS = ["index", "fake", "inconclusive", "unreadable", "hostile"]
 
 
 def show(browser, path, *, width=1280, scheme="light"):
-    """Open a page, and give back what the browser logged and asked for."""
+    """Open a page; return what the browser logged and requested."""
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
@@ -70,21 +70,21 @@ def show(browser, path, *, width=1280, scheme="light"):
         browser.get_log(log)
     browser.get(path.as_uri())
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [
+    requested = [
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     ]
-    return browser.get_log("browser"), [url for url in asked if not url.startswith("data:")]
+    return browser.get_log("browser"), [url for url in requested if not url.startswith("data:")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_load_nothing_and_fit(browser, pages, kind, scheme):
     for width in (390, 1280):
-        logged, asked = show(browser, pages[kind], width=width, scheme=scheme)
+        logged, requested = show(browser, pages[kind], width=width, scheme=scheme)
         assert logged == []
-        assert asked == [pages[kind].as_uri()]
+        assert requested == [pages[kind].as_uri()]
         loaded = "return performance.getEntriesByType('resource').map(e => e.name)"
         assert all(url.startswith("data:") for url in browser.execute_script(loaded))
         wide = browser.execute_script("return document.documentElement.scrollWidth")
@@ -130,15 +130,15 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_names_are_names(browser, tmp_path):
-    """They run nothing, add nothing to the page, and the exact ones can be had from it."""
+def test_names_are_only_text(browser, tmp_path):
+    """They run nothing, add nothing to the page, and can be restored from it exactly."""
     rows = [Listed(f"p{n}.html", name, f"d/{name}", 0.0, "", name, "")
             for n, name in enumerate(NAMES)]  # fmt: skip
     detector = load_detector()
     found = examine(tmp_path / "none.png", detector)
     write_page(tmp_path / "index.html", render_index(rows, found.model))
-    logged, asked = show(browser, tmp_path / "index.html")
-    assert (logged, asked) == ([], [(tmp_path / "index.html").as_uri()])
+    logged, requested = show(browser, tmp_path / "index.html")
+    assert (logged, requested) == ([], [(tmp_path / "index.html").as_uri()])
     back = "return [...document.querySelectorAll('tr[data-path]')]"
     back += ".map(row => decodeURIComponent(row.dataset.path))"
     assert browser.execute_script(back) == [f"d/{name}" for name in NAMES]
@@ -158,8 +158,8 @@ def test_names_are_names(browser, tmp_path):
         assert browser.execute_script("return window.hacked") is None
 
 
-def test_the_policy_holds(browser, pages):
-    """Even a script that came into a page, or a picture from elsewhere, is not let through."""
+def test_policy_blocks_added_content(browser, pages):
+    """A script or a remote picture that got into a page is blocked."""
     show(browser, pages["index"])
     browser.execute_script(
         "const s = document.createElement('script'); s.textContent = 'window.hacked = 1';"
@@ -243,7 +243,7 @@ def test_sorting_by_keyboard(browser, pages):
     assert column(browser, 5) == ["lossless", "lossless", "JPEG 4:2:0", ""]
 
 
-def test_without_scripts_the_table_is_there(browser, pages):
+def test_table_is_complete_without_scripts(browser, pages):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(browser, pages["index"])
@@ -264,7 +264,7 @@ def test_links_lead_to_the_pages_and_back(browser, pages):
 
 
 def accessible(browser):
-    """Role and name of all that assistive technology is told of."""
+    """Role and name of every node that assistive technology gets."""
     browser.execute_cdp_cmd("Accessibility.enable", {})
     nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
     return [
@@ -277,11 +277,11 @@ def accessible(browser):
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_has_an_accessible_name(browser, pages, kind):
     show(browser, pages[kind])
-    told = accessible(browser)
-    for role, name in told:
+    nodes = accessible(browser)
+    for role, name in nodes:
         if role in ("image", "img", "button", "link", "navigation", "table", "region", "heading"):
             assert name.strip(), role
-    roles = [role for role, _ in told]
+    roles = [role for role, _ in nodes]
     for landmark in ("main", "banner", "contentinfo"):
         assert roles.count(landmark) == 1
     tables = {"index": 1, "unreadable": 3}.get(kind, 5)
@@ -316,7 +316,7 @@ def test_print_shows_no_navigation(browser, pages):
 
 
 def test_frame_of_a_notebook(browser, tmp_path):
-    """Its style stays inside, it shows the page, and links within the page work."""
+    """The style stays inside, the page is shown, and links within it work."""
     report = make_report(make_picture(0, asynchrony=0.3, size=96), name=HOSTILE)
     notebook = tmp_path / "notebook.html"
     notebook.write_text(

@@ -33,11 +33,11 @@ def extract_crops(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
-    """Cut the largest face out of frames of each video, at the resolution that it has there.
+    """Cut the largest face out of frames of each video, at its original resolution.
 
-    Written are ``out/c40/test/Deepfakes/071_054/00123.png`` and so on: compression, split,
-    method or ``original``, video, number of the frame. A video whose folder is there is not done
-    again; of one that was being done when a run was stopped there is none, it is done anew.
+    Files are named ``out/c40/test/Deepfakes/071_054/00123.png`` and so on: compression, split,
+    method or ``original``, video, frame number. A video that has a folder is skipped. One that
+    was in progress when a run was stopped has no folder, and is done again.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def extract_crops(
     out : path
     splits : collection of {"train", "val", "test"}
     n_frames : int or None
-        Frames of each video, evenly spread; None for all.
+        Frames of each video, evenly spaced; None for all.
     margin : float
         See :func:`freqfake.crops.faces.crop_face`.
     max_pixels : int
@@ -60,12 +60,12 @@ def extract_crops(
     DataFrame
         One row for each video, with columns ``split``, ``method``, ``video``, ``label`` (1 for
         fake), ``folder``, ``n_crops``, and ``error``: empty, or why there is no crop. A video that
-        cannot be read is tried again the next time.
+        cannot be read is tried again in the next run.
 
     Raises
     ------
     DatasetError
-        There are crops in `out` that were made with other settings.
+        `out` holds crops that were made with other settings.
     """
     if n_frames is not None and n_frames < 1:
         raise ValueError(f"`n_frames` must be at least 1; got {n_frames}")
@@ -91,7 +91,7 @@ def extract_crops(
 
 
 def _expect_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """Keep the settings beside the crops: those of different ones must not be mixed."""
+    """Keep the settings beside the crops: crops with different settings must not be mixed."""
     path = folder / _SETTINGS
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,15 +102,15 @@ def _expect_settings(folder: Path, settings: dict[str, Any]) -> None:
         before = json.loads(path.read_text())
     if before != settings:
         raise DatasetError(
-            f"the crops in {folder} were made with {before}, not with {settings}: name another "
-            "folder"
+            f"the crops in {folder} were made with {before}, not with {settings}: choose "
+            "another folder"
         )
 
 
 def _cropped(
     path: Path, folder: Path, n_frames: int | None, margin: float, max_pixels: int
 ) -> tuple[int, str]:
-    """Make the crops of a video, unless they are there: how many, and why there are none."""
+    """Make the crops of a video unless they exist; return their number, or why there are none."""
     if not folder.is_dir():
         try:
             _write_crops(path, folder, n_frames, margin, max_pixels)
@@ -126,7 +126,7 @@ def _write_crops(
     from PIL import Image
 
     unfinished = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed
+    shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
     unfinished.mkdir(parents=True)
     try:
         for frame in read_frames(path, count=n_frames, max_pixels=max_pixels):

@@ -32,7 +32,7 @@ class FaceForensicsVideo:
     Attributes
     ----------
     id : str
-        Name without ending: ``071`` of an original; ``071_054`` of one whose face of 071 was
+        Name without ending: ``071`` for an original; ``071_054`` where the face of 071 was
         manipulated after 054.
     split : {"train", "val", "test"}
     method : str
@@ -53,7 +53,7 @@ class FaceForensicsVideo:
 
 @dataclass(frozen=True)
 class FaceForensics:
-    """FaceForensics++ in one compression, as far as it is there.
+    """FaceForensics++ in one compression, as far as it was found.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class FaceForensics:
     compression : {"raw", "c23", "c40"}
     videos : tuple of FaceForensicsVideo
     missing : tuple of FaceForensicsVideo
-        That the splits name and that are not there.
+        Named by the splits, but not found.
     """
 
     root: Path
@@ -86,12 +86,12 @@ def load_faceforensics(
         ``manipulated_sequences/Deepfakes/c40/videos/071_054.mp4`` and so on, and with the
         authors' ``train.json``, ``val.json`` and ``test.json``, there or in ``splits``.
     compression : {"raw", "c0", "c23", "c40"}
-        c40 is the strongest. What is called c0 is downloaded to a folder named raw: both names
-        mean the same.
+        c40 is the strongest. c0 and raw mean the same: the download puts c0 in a folder named
+        raw.
     methods : collection of str
-        Manipulations that are wanted, of :data:`METHODS`.
+        Manipulations to use, from :data:`METHODS`.
     partial : bool
-        Go on without the videos that are missing.
+        Continue without missing videos.
 
     Returns
     -------
@@ -100,10 +100,10 @@ def load_faceforensics(
     Raises
     ------
     DatasetError
-        A split file is missing or damaged, somebody is in two splits, or videos are missing: any
-        at all, or with `partial` all of a method in some split.
+        A split file is missing or damaged, a person is in two splits, or videos are missing: any,
+        or with `partial` all of a method in some split.
     ValueError
-        There is no such compression or method.
+        The compression or a method is unknown.
 
     Warns
     -----
@@ -161,7 +161,7 @@ def _read_splits(root: Path) -> dict[str, _Pairs]:
     splits = {split: _read_split(root, split) for split in SPLITS}
     people = Counter(person for pairs in splits.values() for person in itertools.chain(*pairs))
     person, times = people.most_common(1)[0]
-    if times > 1:  # or a network could know people from its training
+    if times > 1:  # else people could be in both training and test
         where = [split for split, pairs in splits.items() if person in itertools.chain(*pairs)]
         raise DatasetError(f"{person} is {times} times in the split files of {', '.join(where)}")
     return splits
@@ -172,8 +172,8 @@ def _read_split(root: Path, split: str) -> _Pairs:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise DatasetError(
-            f"no split file: neither {places[0]} nor {places[1]}; its authors publish the three "
-            "of them in dataset/splits of github.com/ondyari/FaceForensics"
+            f"no split file: neither {places[0]} nor {places[1]}; the authors publish all "
+            "three in dataset/splits of github.com/ondyari/FaceForensics"
         )
     try:
         pairs = json.loads(path.read_text(encoding="utf-8"))
@@ -185,7 +185,7 @@ def _read_split(root: Path, split: str) -> _Pairs:
 
 
 def _is_pair(value: Any) -> bool:
-    # Digits alone: these become names of files.
+    # Digits only: these become file names.
     return (
         isinstance(value, list)
         and len(value) == 2
@@ -194,7 +194,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _complain(found: FaceForensics, partial: bool) -> None:
-    """Say what is missing, as an error or as a warning."""
+    """Report missing videos as an error or a warning."""
     n_videos = len(found.videos) + len(found.missing)
     by_method = Counter(video.method for video in found.missing)
     text = (
@@ -207,13 +207,13 @@ def _complain(found: FaceForensics, partial: bool) -> None:
         raise DatasetError(f"{text}; compressions found: {', '.join(others) or 'none'}")
     if not partial:
         raise DatasetError(
-            f"{text}; choose among the methods with methods (--methods), or go on with what is "
-            "there with partial=True (--partial)"
+            f"{text}; select methods with methods (--methods), or use the videos that exist with "
+            "partial=True (--partial)"
         )
     there = {(video.split, video.method) for video in found.videos}
     for video in found.missing:
         if (video.split, video.method) not in there:
-            raise DatasetError(f"{text}; of {video.method} none is there in split {video.split}")
+            raise DatasetError(f"{text}; split {video.split} has no video of {video.method}")
     warnings.warn(text, DatasetWarning, stacklevel=3)
 
 

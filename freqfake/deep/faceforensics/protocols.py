@@ -1,23 +1,25 @@
 """The evaluations of DLDFD on FaceForensics++: Table 2 of Singh and Ramachandra (VISAPP 2022)."""
 
-import warnings
+import functools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 import pandas as pd
 import torch
 
 from ..._files import PathLike, whole_file
+from ...batch.parallel import warn_left_out
 from ...crops.faces import MARGIN
-from ...exceptions import DatasetError, UnreadableImageWarning
+from ...exceptions import DatasetError
 from ..detector import N_FRAMES, DeepDetector
 from ..device import find_device
+from ..epochs import Training
 from ..networks.dldfd import DLDFD
 from ..networks.weights import NETWORKS, Network, network_name
-from ..training import train_network
+from ..training import TrainingOptions, train_network
 from .crops import extract_crops
 from .dataset import METHODS, ORIGINAL, load_faceforensics, wanted
 
@@ -25,9 +27,9 @@ Protocol = Literal["combined", "single", "cross"]
 
 SCORES = "scores.csv"
 
-# True classification rates in percent, as printed in Table 2: of DLDFD, and of the 3D networks of
-# Wang & Dantcheva (2020) beside it. What is missing could not be looked up, see
-# docs/faceforensics.md; whoever has the papers can fill it in.
+# True classification rates in percent, as printed in Table 2: of DLDFD and of the 3D networks of
+# Wang & Dantcheva (2020). The missing ones could not be looked up, see docs/faceforensics.md; they
+# can be filled in from the papers.
 PUBLISHED: dict[str, dict[str, float]] = {
     "DLDFD": {
         "combined": 96.07,
@@ -59,15 +61,10 @@ def evaluate_protocol(
     random_start: bool = False,
     n_frames: int | None = N_FRAMES,
     margin: float = MARGIN,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
     device: str | torch.device = "auto",
-    workers: int = 0,
     n_jobs: int | None = None,
-    seed: int = 0,
-    resume: bool = False,
     progress: bool = False,
+    **training: Unpack[TrainingOptions],
 ) -> pd.DataFrame:
     """Train and test on FaceForensics++ as in Table 2 of Singh and Ramachandra (2022).
 
@@ -76,14 +73,14 @@ def evaluate_protocol(
     root, compression, methods, partial
         See :func:`.load_faceforensics`.
     protocol : {"combined", "single", "cross"}
-        Train on all manipulations and test on all; train and test on each of them by itself; or
-        test on each after a training on the others. The originals are in every training and test.
+        Train and test on all manipulations; train and test on each separately; or test on each
+        after training on the others. The originals are in every training and test.
     out : path
-        Folder for the crops (``out/crops``, see :func:`.extract_crops`), which all protocols
-        share and which are never made twice, and for the trainings (``out/trainings``, see
-        :func:`train_network`), each with the scores of its test crops in ``scores.csv``.
+        Folder for the crops (``out/crops``, see :func:`.extract_crops`), which are made once for
+        all protocols, and for the trainings (``out/trainings``, see :func:`train_network`), each
+        with the scores of its test crops in ``scores.csv``.
     network : {"dldfd", "meso4", "mesoinception4"} or callable
-        What to train; or what makes such a network.
+        Network to train, or a function that makes one.
     imagenet : path, optional
         Weights for "dldfd" to start from, as in the paper. See :func:`load_imagenet`.
     random_start : bool
@@ -95,7 +92,7 @@ def evaluate_protocol(
     device
         See :mod:`freqfake.deep.device`.
     n_jobs : int, optional
-        Processes that look for faces.
+        Processes that detect faces.
     progress : bool
         Show progress bars on stderr.
 
@@ -104,8 +101,8 @@ def evaluate_protocol(
     DataFrame
         One row for each training, with columns ``protocol``, ``trained on``, ``tested on``, those
         of :func:`true_classification_rates`, ``videos left out`` (of the test, because they gave
-        no crop), ``best epoch``, and the published rates. Where some of :data:`.METHODS` are left
-        out, only those of "single" can be compared, and are given.
+        no crop), ``best epoch``, and the published rates. If some of :data:`.METHODS` are left
+        out, published rates are given only for "single": the others are not comparable.
 
     Raises
     ------
@@ -115,46 +112,48 @@ def evaluate_protocol(
     Warns
     -----
     DatasetWarning, UnreadableImageWarning, DeviceWarning
-        Videos are missing; for each one that gives no crop; there is no GPU.
+        Videos are missing; a video gives no crop; there is no GPU.
     """
     tasks = _tasks(protocol, wanted(methods))
-    make = _maker(network, imagenet, random_start, seed)
+    make = _maker(network, imagenet, random_start, training.get("seed", 0))
     name = network_name(make()) + ("-imagenet" if imagenet is not None else "")
-    where = find_device(device)  # what is wrong must show before hours of cutting
+    where = find_device(device)  # fails before hours of cropping
     dataset = load_faceforensics(root, compression=compression, methods=methods, partial=partial)
-    options: dict[str, Any] = {"n_frames": n_frames, "margin": margin}
-    options |= {"n_jobs": n_jobs, "progress": progress}
-    crops = extract_crops(dataset, Path(out) / "crops", **options)
+    crops = extract_crops(
+        dataset,
+        Path(out) / "crops",
+        n_frames=n_frames,
+        margin=margin,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
     for row in crops[crops.error != ""].itertuples():
-        text = f"left out {row.split}/{row.method}/{row.video}: {row.error}"
-        warnings.warn(text, UnreadableImageWarning, stacklevel=2)
-    options = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
-    options |= {"device": where, "workers": workers, "seed": seed}
-    options |= {"resume": resume, "progress": progress}
+        warn_left_out(f"{row.split}/{row.method}/{row.video}", row.error, stacklevel=3)
+    train = functools.partial(train_network, device=where, progress=progress, **training)
     folder = Path(out) / "trainings" / dataset.compression / name
     return pd.DataFrame(
         [
-            {"protocol": protocol, **_evaluated(task, crops, make, folder / task.name, options)}
+            {"protocol": protocol, **_evaluated(task, crops, make, folder / task.name, train)}
             for task in tasks
         ]
     )
 
 
 def true_classification_rates(frames: pd.DataFrame) -> dict[str, float]:
-    """Share of the frames, and of the videos, that are called what they are.
+    """Share of the frames and of the videos that are classified correctly.
 
     Parameters
     ----------
     frames : DataFrame
-        One row for each frame, with columns ``video``, a name that no two videos share, ``label``
-        and ``called``: 1 for fake, 0 for real.
+        One row for each frame, with columns ``video``, a unique name, ``label`` and ``called``: 1
+        for fake, 0 for real.
 
     Returns
     -------
     dict
-        Counts (``videos``, ``real videos``, ``fake videos``, and the same of frames) and rates in
-        percent (``TCR videos %``, ``TCR real videos %``, ...; NaN where there is nothing). For a
-        video the majority of its frames decides. A tie decides nothing, and so is not right.
+        Counts (``videos``, ``real videos``, ``fake videos``, and the same for frames) and rates in
+        percent (``TCR videos %``, ``TCR real videos %``, ...; NaN if there are none). For a video
+        the majority of its frames decides; a tie counts as wrong.
 
     Examples
     --------
@@ -189,7 +188,7 @@ class _Task:
 
     @property
     def published(self) -> dict[str, float]:
-        """Rates to compare with, where these are the very methods of the paper."""
+        """Published rates, if the methods are exactly those of the paper."""
         comparable = set(self.train) | set(self.test) == set(METHODS) or self.name[:6] == "single"
         return {
             f"{title}, published %": table.get(self.name, np.nan) if comparable else np.nan
@@ -216,13 +215,13 @@ def _tasks(protocol: str, methods: tuple[str, ...]) -> list[_Task]:
 def _maker(
     network: str | Callable[[], Network], imagenet: PathLike | None, random_start: bool, seed: int
 ) -> Callable[[], Network]:
-    """Make what makes the network, the same one every time."""
+    """Return a function that makes the same network every time."""
     if isinstance(network, str) and network not in NETWORKS:
         raise ValueError(f"`network` must be one of {', '.join(NETWORKS)}; got {network!r}")
     if imagenet is not None and network != "dldfd":
         raise ValueError("`imagenet` holds weights for dldfd; got another network")
     if network == "dldfd" and (imagenet is None) != random_start:
-        raise ValueError("dldfd needs either `imagenet` or `random_start`; got none, or both")
+        raise ValueError("dldfd needs either `imagenet` or `random_start`; got neither or both")
 
     def make() -> Network:
         with torch.random.fork_rng(devices=[]):
@@ -239,21 +238,21 @@ def _evaluated(
     crops: pd.DataFrame,
     make: Callable[[], Network],
     folder: Path,
-    options: dict[str, Any],
+    train: "functools.partial[Training]",
 ) -> dict[str, Any]:
-    """Row of the table: train, unless that is done, and test."""
+    """Train unless that is done, test, and return the row of the table."""
     test = _frames(crops, "test", task.test)
     if test.label.nunique() < 2:
         raise DatasetError(f"no face was found in any real, or any fake, video to test {task.name}")
-    train, held_out = (_sides(_frames(crops, split, task.train)) for split in ("train", "val"))
-    training = train_network(make(), *train, folder, validation=held_out, **options)
-    detector = DeepDetector(training.network, device=options["device"])
-    scored = detector.score(test.path.tolist(), progress=options["progress"])
+    known, held_out = (_sides(_frames(crops, split, task.train)) for split in ("train", "val"))
+    training = train(make(), *known, folder, validation=held_out)
+    detector = DeepDetector(training.network, device=train.keywords["device"])
+    scored = detector.score(test.path.tolist(), progress=train.keywords["progress"])
     scored = pd.concat([test[["video", "label"]], scored], axis=1)
     with whole_file(folder / SCORES) as file:
         scored.to_csv(file, index=False)
     for row in scored[scored.error != ""].itertuples():
-        warnings.warn(f"left out {row.path}: {row.error}", UnreadableImageWarning, stacklevel=3)
+        warn_left_out(row.path, row.error, stacklevel=4)
     scored = scored[scored.error == ""]
     n_videos = len(_rows(crops, "test", task.test))
     return {

@@ -13,21 +13,21 @@ from .resnet import ResNet50
 class DLDFD(nn.Module):
     """Deep-learning-based deepfake detector of Singh & Ramachandra (VISAPP 2022, Section 3).
 
-    Three parallel 3x3 convolutions see the picture; a 1x1 convolution reduces their maps to the
-    three planes that ResNet-50 takes, whose last layer gives the label.
+    Three parallel 3x3 convolutions are applied to the picture; a 1x1 convolution reduces their
+    maps to the three planes that ResNet-50 takes. Its last layer gives the label.
 
     Parameters
     ----------
     width : int
-        Maps of each of the three convolutions. The paper says 64, and of the reduction only
-        "1x1x192": read here as a 1x1 convolution over the 3 x 64 = 192 maps.
+        Maps of each of the three convolutions, 64 in the paper. For the reduction it says only
+        "1x1x192", read here as a 1x1 convolution over the 3 x 64 = 192 maps.
     stride_in_1x1 : bool
         See :class:`ResNet50`.
 
     Notes
     -----
-    The paper names no function between the convolutions. Here it is a rectifier after the
-    parallel ones: without any, the four convolutions would be a single linear one.
+    The paper names no activation between the convolutions. Here a rectifier follows the parallel
+    ones: without it, the four convolutions would equal a single linear one.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class DLDFD(nn.Module):
 
     @classmethod
     def from_imagenet(cls, path: PathLike, *, width: int = 64) -> Self:
-        """Make a network whose ResNet-50 starts from ImageNet's weights, as the paper's does.
+        """Make a network whose ResNet-50 starts from ImageNet weights, as in the paper.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class DLDFD(nn.Module):
         return network
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn pictures of shape (n, 3, h, w), 0 to 1, to logits (n,), positive for fake."""
+        """Turn pictures (n, 3, h, w), 0 to 1, into logits (n,), positive for fake."""
         x = (x - self.mean) / self.std
         maps = torch.cat([convolution(x) for convolution in self.parallel], dim=1)
         logits: torch.Tensor = self.resnet(self.reduce(torch.relu(maps)))

