@@ -27,7 +27,8 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
     .. math:: f \mapsto \frac{f - m_0}{m_1 - m_0}
 
     where :math:`m_0` and :math:`m_1` are the expectations of the real and the fake side, found
-    without labels (Algorithm 1 of [1]_).
+    without labels (Algorithm 1 of Le & Woo 2021, see
+    :doc:`/method`).
 
     Parameters
     ----------
@@ -54,11 +55,6 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
     SeparationWarning
         A mixture does not separate, or the expectations of a feature coincide. Such a feature
         is centred but not scaled.
-
-    References
-    ----------
-    .. [1] B. M. Le and S. S. Woo, "Exploring the Asynchronous of the Frequency Spectra of
-       GAN-generated Facial Images", IJCAI 2021 workshop, arXiv:2112.08050.
     """
 
     def __init__(

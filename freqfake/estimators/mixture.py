@@ -23,7 +23,8 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
     """Two full-covariance Gaussians, fitted by expectation maximisation without labels.
 
     The component with the smaller expectation is taken as the real one, because the channels of
-    a real picture agree better (Sec. 3.3 of [1]_).
+    a real picture agree better (Sec. 3.3 of Le & Woo 2021, see
+    :doc:`/method`).
 
     Parameters
     ----------
@@ -60,9 +61,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] B. M. Le and S. S. Woo, "Exploring the Asynchronous of the Frequency Spectra of
-       GAN-generated Facial Images", IJCAI 2021 workshop, arXiv:2112.08050.
-    .. [2] K. M. Ashman, C. M. Bird and S. E. Zepf, "Detecting Bimodality in Astronomical
+    .. [1] K. M. Ashman, C. M. Bird and S. E. Zepf, "Detecting Bimodality in Astronomical
        Datasets", Astronomical Journal 108 (1994).
 
     Examples

@@ -34,7 +34,7 @@ def channel_spectra(
     r"""Compute the spectra of the colour channels of a picture, as half planes.
 
     With :math:`F_c` the discrete Fourier transform of channel :math:`c` in [0, 1] over the whole
-    picture (Eq. 4 of [1]_, not normalised):
+    picture (Eq. 4 of Le & Woo 2021, see :doc:`/method`; not normalised):
 
     - ``"modulus"``: :math:`S_c = |F_c|`, as printed in Eq. 4 and 5.
     - ``"log"``: :math:`\log(|F_c| + 10^{-3})`, scaled so that the 1st and 99th percentiles of
@@ -68,11 +68,6 @@ def channel_spectra(
     -----
     A log plane whose 1st and 99th percentiles are less than 1e-6 apart (a constant channel, or
     one made of few waves) is 1 where it exceeds the 1st by more than that, and 0 elsewhere.
-
-    References
-    ----------
-    .. [1] B. M. Le and S. S. Woo, "Exploring the Asynchronous of the Frequency Spectra of
-       GAN-generated Facial Images", IJCAI 2021 workshop, arXiv:2112.08050.
 
     Examples
     --------

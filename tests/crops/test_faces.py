@@ -1,7 +1,5 @@
 """Faces: found where the reference finds them, cut out unchanged, and scored one by one."""
 
-import csv
-import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import run, table
 
 pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 pytest.importorskip("pyarrow", reason="their tables need the extra parquet")
@@ -358,38 +357,27 @@ def test_wrong_margins_fail_at_once():
 # --- the command line ---------------------------------------------------------------------------
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "freqfake", "score", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
-    return done
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
-
-
 def test_command_line_gives_the_same_rows(folder):
-    done = run(folder, "--faces", "--margin", 0.2, "--jobs", 2)
+    done = run("score", folder, "--faces", "--margin", 0.2, "--jobs", 2)
     assert done.returncode == 1
     assert "1 input(s) could not be read" in done.stderr
-    rows = rows_of(done.stdout)
+    rows = table(done.stdout)
     assert tuple(rows[0]) == FACE_COLUMNS
     expected = load_detector().score(folder, faces=True, margin=0.2)
     for row, (_, other) in zip(rows, expected.iterrows(), strict=True):
         for name, value in row.items():
             assert value == ("" if pd.isna(other[name]) else str(other[name]))
-    assert tuple(rows_of(run(folder).stdout)[0]) == SCORE_COLUMNS
+    assert tuple(table(run("score", folder).stdout)[0]) == SCORE_COLUMNS
 
 
 @pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
 def test_tables_can_be_resumed(folder, tmp_path, name):
     out = tmp_path / name
-    first = run(folder / "both.png", folder / "cat.png", "--faces", "--out", out)
+    first = run("score", folder / "both.png", folder / "cat.png", "--faces", "--out", out)
     assert (first.returncode, first.stdout) == (0, "")
-    assert run(folder, "--faces", "--out", out, "--resume").returncode == 1
+    assert run("score", folder, "--faces", "--out", out, "--resume").returncode == 1
     if name == "s.csv":
-        faces = [row["face"] for row in rows_of(out.read_text())]
+        faces = [row["face"] for row in table(out.read_text())]
         assert faces == ["0", "1", "", ""]
     elif name == "s.jsonl":
         assert pd.read_json(out, lines=True).face.fillna(-1).tolist() == [0, 1, -1, -1]
@@ -402,8 +390,8 @@ def test_tables_can_be_resumed(folder, tmp_path, name):
 def test_wrong_use_leaves_the_file_alone(folder, tmp_path):
     out = tmp_path / "s.csv"
     out.write_text("precious")
-    done = run(folder, "--margin", 0.2, "--out", out)
+    done = run("score", folder, "--margin", 0.2, "--out", out)
     assert done.returncode == 2
     assert "--margin needs --faces" in done.stderr
-    assert run(folder, "--faces", "--margin", -1, "--out", out).returncode == 2
+    assert run("score", folder, "--faces", "--margin", -1, "--out", out).returncode == 2
     assert out.read_text() == "precious"

@@ -1,14 +1,11 @@
 """Networks on pictures and videos: votes, errors, faces, and the commands."""
 
-import csv
-import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import run, table
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 av = pytest.importorskip("av", reason="videos need PyAV")
@@ -229,16 +226,6 @@ class TestLoading:
             load_deep_detector(tmp_path / "n.safetensors", model="resnet", device="cpu")
 
 
-def run(*arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "freqfake", "deep", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def table(done: subprocess.CompletedProcess) -> list[dict[str, str]]:
-    assert "Traceback" not in done.stderr, done.stderr
-    return list(csv.DictReader(io.StringIO(done.stdout)))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("commands")
@@ -254,8 +241,8 @@ def folder(tmp_path_factory):
 class TestCommands:
     def test_score(self, folder, tmp_path):
         options = ("--weights", folder / "meso4.safetensors", "--device", "cpu", "--frames", 5)
-        done = run("score", *options, folder / "in")
-        rows = table(done)
+        done = run("deep", "score", *options, folder / "in")
+        rows = table(done.stdout)
         assert done.returncode == 1
         assert [Path(row["path"]).name for row in rows] == ["a.png", "b.mp4", "c.mkv"]
         assert list(rows[0]) == list(DEEP_COLUMNS)
@@ -263,8 +250,8 @@ class TestCommands:
         assert rows[2]["error"]
         assert "1 input(s) could not be read" in done.stderr
         out = tmp_path / "scores.jsonl"
-        done = run("score", *options, folder / "in" / "a.png", "--out", out)
-        done = run("score", *options, folder / "in", "--out", out, "--resume")
+        done = run("deep", "score", *options, folder / "in" / "a.png", "--out", out)
+        done = run("deep", "score", *options, folder / "in", "--out", out, "--resume")
         lines = [json.loads(line) for line in out.read_text().splitlines()]
         assert [line["n_frames"] for line in lines] == [1, 5, 0]
 
@@ -272,21 +259,21 @@ class TestCommands:
         pd = pytest.importorskip("pandas")
         out = tmp_path / "scores.parquet"
         weights = ("--weights", folder / "meso4.safetensors", "--device", "cpu")
-        assert run("score", *weights, folder / "in", "--out", out).returncode == 1
+        assert run("deep", "score", *weights, folder / "in", "--out", out).returncode == 1
         read = pd.read_parquet(out)
         assert read.n_frames.tolist() == [1, 20, 0]
         assert read.n_frames.dtype == "int64"
 
     def test_evaluate(self, folder):
         done = run(
-            "evaluate", "--weights", folder / "meso4.safetensors", "--device", "cpu", "--json",
-            "--real", folder / "in" / "a.png", "--fake", folder / "in" / "b.mp4",
+            "deep", "evaluate", "--weights", folder / "meso4.safetensors", "--device", "cpu",
+            "--json", "--real", folder / "in" / "a.png", "--fake", folder / "in" / "b.mp4",
         )  # fmt: skip
         assert json.loads(done.stdout)["n_fake"] == 1
 
     def test_frames(self, folder, tmp_path):
-        done = run("frames", folder / "in", "--count", 3, "--out", tmp_path / "out")
-        rows = table(done)
+        done = run("deep", "frames", folder / "in", "--count", 3, "--out", tmp_path / "out")
+        rows = table(done.stdout)
         assert done.returncode == 1
         assert [row["frame"] for row in rows] == ["5", "15", "25", ""]
         assert [row["time"] for row in rows][:3] == ["0.5", "1.5", "2.5"]
@@ -299,8 +286,8 @@ class TestCommands:
     def test_faces(self, folder, samples, tmp_path):
         pytest.importorskip("onnxruntime", reason="faces need onnxruntime")
         pictures = (samples / "real" / "astronaut.png", folder / "in" / "a.png")
-        done = run("faces", *pictures, "--out", tmp_path / "out", "--margin", 0.2)
-        rows = table(done)
+        done = run("deep", "faces", *pictures, "--out", tmp_path / "out", "--margin", 0.2)
+        rows = table(done.stdout)
         assert done.returncode == 0
         astronaut, none = rows
         assert (none["face"], none["file"], none["error"]) == ("", "", "")
@@ -322,14 +309,14 @@ class TestCommands:
     def test_train(self, picture_folders, tmp_path):
         labelled = ("--real", picture_folders / "real", "--fake", picture_folders / "fake")
         options = ("--model", "meso4", "--input-size", 32, "--epochs", 1, "--device", "cpu")
-        done = run("train", *options, *labelled, "--out", tmp_path / "run")
+        done = run("deep", "train", *options, *labelled, "--out", tmp_path / "run")
         assert done.returncode == 0, done.stderr
         assert "best epoch: 1 of 1, on the validation pictures AUC" in done.stderr
         scored = run(
-            "score", "--weights", tmp_path / "run" / "best.safetensors", "--device", "cpu",
+            "deep", "score", "--weights", tmp_path / "run" / "best.safetensors", "--device", "cpu",
             picture_folders / "real" / "00.png",
         )  # fmt: skip
-        assert table(scored)[0]["n_frames"] == "1"
+        assert table(scored.stdout)[0]["n_frames"] == "1"
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -344,12 +331,12 @@ class TestCommands:
     )
     def test_wrong_use_of_train(self, picture_folders, tmp_path, arguments, message):
         labelled = ("--real", picture_folders / "real", "--fake", picture_folders / "fake")
-        done = run("train", *labelled, "--out", tmp_path, "--device", "cpu", *arguments)
+        done = run("deep", "train", *labelled, "--out", tmp_path, "--device", "cpu", *arguments)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
         assert message in done.stderr
 
     def test_missing_weights(self, folder):
-        done = run("score", "--weights", "nowhere.h5", folder / "in")
+        done = run("deep", "score", "--weights", "nowhere.h5", folder / "in")
         assert done.returncode == 2
         assert "no such model: nowhere.h5" in done.stderr

@@ -228,7 +228,7 @@ class TestInputs:
         real = [*sides[0], str(tmp_path / "broken.png")]
         with pytest.warns(UnreadableImageWarning, match=r"left out .*broken\.png: cannot read"):
             train_network(small_meso4(), real, sides[1], tmp_path / "run", **OPTIONS, epochs=1)
-        plan = json.loads(_metadata(tmp_path / "run" / "checkpoint.safetensors"))["plan"]
+        plan = json.loads(_metadata(tmp_path / "run" / "checkpoint.safetensors"))["state"]["plan"]
         assert plan["n_pictures"] == [28, 8]
 
     def test_too_few(self, sides, tmp_path):

@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_picture
+from helpers import make_picture, run
 from PIL import Image
 
 import freqfake
@@ -190,15 +190,6 @@ def test_faces_have_the_hash_of_their_file(samples):
         assert table["model_sha256"].nunique() == 1
 
 
-def run(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "freqfake", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        **options,
-    )
-
-
 def test_files_of_every_format_hold_the_same_bits(folder, tmp_path):
     """From the command line, with one and with two processes, and in two halves."""
     pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
@@ -208,8 +199,7 @@ def test_files_of_every_format_hold_the_same_bits(folder, tmp_path):
         halves = [sorted(folder.glob("*.jpg")), [folder]]
         for paths in halves:
             more = ["--resume"] if out.exists() else []
-            done = run("score", *paths, "--provenance", "--out", out, *options, *more)
-            assert "Traceback" not in done.stderr
+            run("score", *paths, "--provenance", "--out", out, *options, *more)
         if name.endswith("parquet"):
             rows = pd.read_parquet(out).to_dict("records")
         elif name.endswith("jsonl"):
