@@ -91,8 +91,8 @@ def make_report(
     >>> report.html.startswith("<!DOCTYPE html>"), "noise" in report.html
     (True, True)
     """
-    require_packages()
     terms, model = prepare(detector, **options)
+    require_packages()
     found = examine_with(terms, model, image, name=name)
     return Report(found, render(found, terms.model))
 
@@ -133,8 +133,8 @@ def write_reports(
     MissingExtraError, ModelFileError, OperatingPointError, ValueError
         See :func:`make_report`.
     """
-    require_packages()
     terms, model = prepare(detector, **options)
+    require_packages()
     target = _folder(folder)
     job = functools.partial(_write_one, terms, model, target)
     done = list(map_pictures(job, find_images(inputs), n_jobs=n_jobs, progress=progress))
