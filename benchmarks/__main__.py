@@ -6,22 +6,36 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 try:
     import joblib
     import pyarrow  # noqa: F401  # pandas needs it for Parquet
     from threadpoolctl import threadpool_limits
 
-    from . import algorithm1, attacks, comparison, deep, delivery, history, paper, scaling, timing
+    from . import (
+        algorithm1,
+        attacks,
+        comparison,
+        deep,
+        delivery,
+        gathering,
+        history,
+        paper,
+        scaling,
+        timing,
+    )
     from .fuzzing import fuzz
     from .harness import prepare
     from .harness.config import Config, ConfigError
     from .harness.report import ROOT, Report
+    from .harness.sources import Sources
     from .harness.store import Store
 except ModuleNotFoundError as error:
     sys.exit(f'the benchmarks need {error.name}: python -m pip install ".[bench]"')
 
-RUNS: dict[str, Callable[[Config, Report], None]] = {
+RUNS: dict[str, Callable[[Any, Report], None]] = {
+    "gather": gathering.gather,
     "prepare": prepare.prepare,
     "table2": paper.table2,
     "table3": paper.table3,
@@ -41,14 +55,15 @@ RUNS: dict[str, Callable[[Config, Report], None]] = {
     "fuzz": fuzz.fuzz,
 }
 _ALONE = ("deep", "timing", "deep-timing", "scaling", "fuzz")  # need an idle machine
-ALL = [name for name in RUNS if name not in _ALONE]
+ALL = [name for name in RUNS if name not in ("gather", *_ALONE)]
 _DATA = os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data")
 
 
 def _parser() -> argparse.ArgumentParser:
     lines = [f"  {name:<14} {(run.__doc__ or '').splitlines()[0]}" for name, run in RUNS.items()]
     alone = " and ".join(_ALONE)
-    lines.append(f"  {'all':<14} All of these but {alone}, which need an idle machine.")
+    rest = f"All of these but gather, and but {alone}, which need an idle machine."
+    lines.append(f"  {'all':<14} {rest}")
     epilog = "\n".join(["runs:", *lines]) + textwrap.dedent("""
 
         These make the embedded models and the figures of their cards:
@@ -75,7 +90,20 @@ def _parser() -> argparse.ArgumentParser:
         default=ROOT / ".bench_cache",
         help="folder for features, results and prepared pictures, which are reused",
     )
-    parser.add_argument("--sets", nargs="+", default=[], metavar="NAME", help="use only these sets")
+    parser.add_argument(
+        "--sources", type=Path, default=here / "sources.toml", help="file of sources, for gather"
+    )
+    parser.add_argument(
+        "--clones",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="folder that holds clones of the sources, for gather; may be repeated",
+    )
+    parser.add_argument(
+        "--sets", nargs="+", default=[], metavar="NAME", help="use only these sets or sources"
+    )
     parser.add_argument("--limit", type=int, help="largest number of pictures of a class")
     parser.add_argument("--n-jobs", type=int, default=-1, help="processes; default: all cores")
     parser.add_argument("--write", action="store_true", help="write the results into docs/")
@@ -86,9 +114,12 @@ def _run(
     names: list[str], args: argparse.Namespace, roots: list[Path], store: Store, report: Report
 ) -> None:
     for name in names:
-        # New for each run: `prepare` makes folders.
-        config = Config(args.config, roots, store, only=args.sets, limit=args.limit)
-        RUNS[name](config, report)
+        only = {"only": args.sets, "limit": args.limit}
+        if name == "gather":
+            made = Sources(args.sources, args.clones, args.work, n_jobs=args.n_jobs, **only)
+        else:  # new for each run: `prepare` makes folders
+            made = Config(args.config, roots, store, **only)
+        RUNS[name](made, report)
 
 
 def main(arguments: list[str] | None = None) -> int:
