@@ -173,10 +173,10 @@ def _scores(detectors: dict[str, Detector], pixels: np.ndarray) -> Iterator[dict
     stored = _stored(pixels)
     extracted: dict[str, Extraction] = {}
     for name, detector in detectors.items():
-        kind, limit = detector.features, detector.threshold()
+        kind = detector.features
         if kind not in extracted:
             extracted[kind] = extract("", *stored, compute=feature_function(kind))
-        row = detector.row(extracted[kind], threshold=limit)
+        row = detector.row(extracted[kind])
         if row["verdict"] != "inconclusive":  # with the check of its stability
             row = detector.score([stored[0]]).iloc[0]
         yield {"detector": name, "score": row["score"], "verdict": row["verdict"]}

@@ -1,214 +1,265 @@
-"""Make the embedded model "faces", and test it on each real source left out in turn.
+"""Make the embedded model "faces", and measure it on sources and generators left out in turn.
 
-    python -m benchmarks.default_model --pair NAME REAL FAKE ... --crops NAME FOLDER ...
-        --real NAME FOLDER ... [--cache FOLDER] [--write] [--restate]
+    python -m benchmarks.default_model --pictures FOLDER ... [--cache FOLDER] [--write]
 
-A pair holds real and generated pictures with the same delivery; `--real` adds real pictures only,
-`--crops` six random squares of each picture. If the files of a pair differ in coding, quality or
-size, the originals are left out and only their delivered copies are used.
+The folders are searched for the training pictures, which default_model.csv lists by their SHA-256;
+default_model.toml says how they are used. Features are stored in single precision in the cache.
 
-The shares of verdicts among originals and among delivered copies are printed: first for each real
-source, by a model trained without it and without the generated pictures of its pair, which would
-have no real counterpart; then for all sources, by models trained on the other two of three folds.
-
-The embedded model was trained on features in single precision. `--restate` keeps its parameters and
-adds the SHA-256 of the training files and the versions used, which model files did not hold then.
+Without `--write` the model is trained and measured, but not stored. Every share that is printed is
+of pictures that the classifier was not fitted to: real pictures of sources that were left out
+whole, and other pictures of known generators; with `--generators`, also pictures of kinds of
+generators that were left out whole.
 """
 
 import argparse
-import dataclasses
+import csv
 import hashlib
+import itertools
+import pickle
+import tomllib
 import warnings
-from collections import defaultdict
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-from PIL import Image
-from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 import freqfake
-from freqfake import Detector, find_images, iter_features, load_detector, read_image
+from freqfake import Detector, find_images, read_image, rich_features
+from freqfake.batch.copies import delivered_copy, reencoded
 from freqfake.batch.extraction import Extraction
-from freqfake.detector.cards import file_hashes, training_info
+from freqfake.detector.model import MIN_LLR
+from freqfake.detector.rows import TrainingTable
 from freqfake.detector.training import train_on_extractions
-from freqfake.evidence.audit import audit_facts
+from freqfake.estimators.panel import DeliveryPanelClassifier
+from freqfake.evidence.metrics import cllr
+from freqfake.pictures.arrays import to_pil
+from freqfake.pictures.facts import ImageFacts
+from freqfake.pictures.reading import read_bytes
 
+HERE = Path(__file__).parent
 MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.safetensors"
-MAX_FPR = 0.0075  # on known sources, to stay under 1 % on unknown ones
-N_COPIES = 4
-N_CROPS, MIN_CROP, MAX_CROP = 6, 256, 1600  # pixels per side
-VERDICTS = ("real", "inconclusive", "fake")
-TRAINED_WITH = {
-    "freqfake": "0.1.0",
-    "python": "3.11.7",
-    "numpy": "2.4.6",
-    "scipy": "1.17.1",
-    "scikit-learn": "1.9.1",
-    "pillow": "13.0.0",
-}
-NOTE = "trained on features in single precision; the training files were hashed afterwards"
-
-Source = list[Extraction]
+MIN_SQUARE, MAX_SQUARE = 256, 1280  # pixels per side
+N_DIGITS = 16  # of the SHA-256, in default_model.csv
+Key = tuple[str, str]  # side and source
+Fold = tuple[np.ndarray, np.ndarray]
+Family = dict[str, Any]  # a picture and its copies: sha256, features, facts
 
 
-def extract(inputs) -> Source:
-    """Rich features of pictures and of their delivered copies."""
-    done = iter_features(inputs, features="rich", n_copies=N_COPIES, n_jobs=2, progress=True)
-    return [picture for picture in done if not picture.error]
+def families_of(path: str, n_copies: int, n_squares: int) -> list[Family]:
+    """Compute the features of a picture, or of squares of it, and of their copies."""
+    data = Path(path).read_bytes()
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")
+        pixels, facts = read_image(path)
+        image = to_pil(pixels).convert("RGB")
+        parts = _squares(image, facts, n_squares, data) if n_squares else [(image, facts)]
+        return [_family(part, own, data, n_copies) for part, own in parts]
 
 
-def crops_of(path: str) -> Extraction:
-    """Random squares of a picture, and copies of each, as one family."""
-    rng = np.random.default_rng(len(Path(path).name))
-    with Image.open(path) as opened:
-        image = opened.convert("RGB")
-    sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _squares(image: Any, facts: ImageFacts, n_squares: int, data: bytes) -> Iterator[Any]:
+    rng = np.random.default_rng(zlib.crc32(data))
     side = min(image.size)
-    squares = []
-    for _ in range(N_CROPS):
-        size = int(rng.integers(min(side, MIN_CROP), min(side, MAX_CROP) + 1))
-        left, top = (int(rng.integers(0, length - size + 1)) for length in image.size)
-        squares.append(np.asarray(image.crop((left, top, left + size, top + size))))
-    first, *others = iter_features(squares, features="rich", n_copies=N_COPIES)
-    more = [member for other in others for member in (other, *other.copies)]
-    of_file = dataclasses.replace(first.facts, sha256=sha256)
-    return dataclasses.replace(first, path=path, facts=of_file, copies=(*first.copies, *more))
+    for _ in range(n_squares):
+        size = int(rng.integers(min(side, MIN_SQUARE), min(side, MAX_SQUARE) + 1))
+        left, top = (int(rng.integers(0, length - size + 1)) // 8 * 8 for length in image.size)
+        cut = image.crop((left, top, left + size, top + size))
+        yield cut, ImageFacts(**{**vars(facts), "width": size, "height": size})
 
 
-def without_originals(source: Source) -> Source:
-    """Replace each picture by its first copy, with the SHA-256 of the file."""
-    return [
-        dataclasses.replace(
-            p.copies[0],
-            facts=dataclasses.replace(p.copies[0].facts, sha256=p.facts.sha256),
-            copies=p.copies[1:],
-        )
-        for p in source
-    ]
-
-
-def load(pairs, alone, crops) -> tuple[dict[str, Source], dict[str, Source]]:
-    """Load real and generated sources; those of a pair have the same name."""
-    real = {name: extract(folder) for name, folder in alone}
-    parallel = joblib.Parallel(2)
-    for name, folder in crops:
-        real[name] = parallel(joblib.delayed(crops_of)(path) for path in find_images(folder))
-    fake = {}
-    for name, *folders in pairs:
-        sides = [extract(folder) for folder in folders]
-        audit = audit_facts(*([picture.facts for picture in side] for side in sides))
-        auc = max(audit.auc_by_fact[fact] for fact in ("coding", "JPEG quality", "width"))
-        print(f"{name}: files alone {audit.auc:.3f}, by coding, quality or size {auc:.3f}")
-        real[name], fake[name] = map(without_originals, sides) if auc > 0.7 else sides
-    return real, fake
-
-
-def train(real: dict[str, Source], fake: dict[str, Source], name: str = "") -> Detector:
-    """Train on all pictures; the weight of a source is the square root of its size."""
-    sides = [[p for source in side.values() for p in source] for side in (real, fake)]
-    weights = [
-        np.concatenate([np.full(len(source), len(source) ** -0.5) for source in side.values()])
-        for side in (real, fake)
-    ]
-    scaled = np.concatenate([w / w.mean() for w in weights])
-    return train_on_extractions(*sides, features="rich", name=name, max_fpr=MAX_FPR, weights=scaled)
-
-
-def restated(pairs, alone, crops) -> Detector:
-    """Add to the embedded model what it was trained on and with."""
-    detector = load_detector(MODEL)
-    folders = ([*(pair[1] for pair in pairs), *(f for _, f in (*alone, *crops))],
-               [pair[2] for pair in pairs])  # fmt: skip
-    hashes = [file_hashes([read_image(path)[1] for path in find_images(side)]) for side in folders]
-    expected = [detector.info["n_real"], detector.info["n_fake"]]
-    if [len(rows) for rows in hashes] != expected:
-        raise SystemExit(f"found {[len(rows) for rows in hashes]} files, expected {expected}")
-    detector.training_hashes = hashes
-    known = training_info(hashes, detector.held_out, detector.calibrator)
-    plain = {key: detector.info[key] for key in ("name", "n_real", "n_fake")}
-    detector.info = {**plain, **known, "versions": TRAINED_WITH, "note": NOTE}
-    return detector
-
-
-def verdicts_of(detector: Detector, source: Source) -> dict[str, list[str]]:
-    """Verdicts on the originals and on the copies of pictures."""
-    limit = detector.threshold()
-    verdicts = defaultdict(list)
-    for picture in source:
-        for kind, members in (("originals", [picture]), ("copies", picture.copies)):
-            rows = [detector.row(member, threshold=limit) for member in members]
-            verdicts[kind] += [row["verdict"] for row in rows]
-    return verdicts
-
-
-def shares(verdicts: dict[str, list[str]]) -> dict[tuple[str, str], float]:
-    """Share of each verdict."""
+def _family(image: Any, facts: ImageFacts, data: bytes, n_copies: int) -> Family:
+    files = [reencoded(image, "4:2:0"), *(delivered_copy(image, i) for i in range(n_copies))]
+    members = [(np.asarray(image), facts), *map(read_bytes, files)]
     return {
-        (kind, verdict): found.count(verdict) / max(len(found), 1)
-        for kind, found in verdicts.items()
-        for verdict in VERDICTS
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "features": np.array([rich_features(pixels) for pixels, _ in members], np.float32),
+        "facts": [own for _, own in members],
     }
 
 
-def leave_one_source_out(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
-    """Shares of verdicts on each real source by a model trained without it."""
+def load(folders: list[str], cache: Path, plan: dict[str, Any]) -> dict[Key, list[Extraction]]:
+    """Load all training pictures by side and source, from the cache where possible."""
+    listed: dict[Key, set[str]] = {}
+    with (HERE / "default_model.csv").open() as file:
+        for row in csv.DictReader(file):
+            listed.setdefault((row["side"], row["source"]), set()).add(row["sha256"])
+    missing = [key for key in listed if not (cache / f"{'_'.join(key)}.pkl").exists()]
+    found = _found(folders) if missing else {}
+    for key in missing:
+        _extract(key, [found[name] for name in sorted(listed[key]) if name in found], cache, plan)
+    return {key: _pictures(cache / f"{'_'.join(key)}.pkl", listed[key]) for key in listed}
+
+
+def _found(folders: list[str]) -> dict[str, str]:
+    paths = itertools.chain.from_iterable(map(find_images, folders))
+    return {hashlib.sha256(Path(p).read_bytes()).hexdigest()[:N_DIGITS]: p for p in paths}
+
+
+def _extract(key: Key, paths: list[str], cache: Path, plan: dict[str, Any]) -> None:
+    options = (
+        plan["more_copies"].get(key[1], plan["copies"]),
+        plan["squares"].get(key[1], 0),
+    )
+    done = joblib.Parallel(-1)(joblib.delayed(families_of)(path, *options) for path in paths)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{'_'.join(key)}.pkl").open("wb") as file:
+        pickle.dump([*itertools.chain.from_iterable(done)], file)
+    print(*key, f"{len(paths)} pictures found", flush=True)
+
+
+def _pictures(path: Path, names: set[str]) -> list[Extraction]:
+    """Pictures of a source; squares of one picture are copies of each other."""
+    with path.open("rb") as file:
+        families = pickle.load(file)
+    pictures: dict[str, list[Extraction]] = {}
+    for family in families:
+        members = zip(family["features"], family["facts"], strict=True)
+        made = [Extraction(path.stem, features, facts) for features, facts in members]
+        pictures.setdefault(family["sha256"], []).extend(made)
+    return [
+        Extraction(path.stem, members[0].features, members[0].facts, tuple(members[1:]))
+        for name, members in pictures.items()
+        if name[:N_DIGITS] in names
+    ]
+
+
+class Training:
+    """The training pictures, their weights, kinds and parts."""
+
+    def __init__(self, sources: dict[Key, list[Extraction]], plan: dict[str, Any]) -> None:
+        order = sorted(sources, key=lambda key: (key[0] == "fake", key[1]))
+        self.pictures = [picture for key in order for picture in sources[key]]
+        sizes = [len(sources[key]) for key in order]
+        self.sources = np.repeat([f"{side}, {name}" for side, name in order], sizes)
+        self.is_fake = np.repeat([side == "fake" for side, _ in order], sizes)
+        names = np.repeat([name for _, name in order], sizes)
+        self.kind_names = list(plan["kinds"])
+        kind_of = {name: i for i, kind in enumerate(plan["kinds"].values()) for name in kind}
+        self.kinds = np.array([kind_of.get(name, 0) for name in names])
+        part_of = {name: i for i, part in enumerate(plan["parts"]) for name in part}
+        self.n_parts = len(plan["parts"])
+        self.paired = np.isin(names, plan["pairs"]["names"]) & self.is_fake
+        own = np.array([part_of.get(name, -1) for name in names])
+        self.source_part = np.where(self.is_fake & ~self.paired, -1, own)
+        drawn = np.array([int(p.facts.sha256[:8], 16) % (self.n_parts - 1) for p in self.pictures])
+        free = drawn + (self.paired & (drawn >= self.source_part))
+        self.parts = np.where(self.is_fake, np.where(self.paired, free, drawn), own)
+        self.weights = np.concatenate([np.full(size, size**-0.5) for size in sizes])
+        for side in (self.is_fake, ~self.is_fake):
+            self.weights[side] /= self.weights[side].mean()
+
+    def folds(self) -> Iterator[Fold]:
+        """Leave out each part in turn, and fakes whose real counterpart is in it."""
+        for part in range(self.n_parts):
+            scored = self.parts == part
+            unused = scored | (self.paired & (self.source_part == part))
+            yield np.flatnonzero(~unused), np.flatnonzero(scored)
+
+    def folds_of_generators(self) -> Iterator[Fold]:
+        """Leave out each kind of generator in turn."""
+        for kind in np.unique(self.kinds[self.is_fake]):
+            scored = self.is_fake & (self.kinds == kind)
+            yield np.flatnonzero(~scored), np.flatnonzero(scored)
+
+    def split(self) -> tuple[list[Extraction], list[Extraction]]:
+        """Real and generated pictures."""
+        n_real = int((~self.is_fake).sum())
+        return self.pictures[:n_real], self.pictures[n_real:]
+
+
+def held_out(table: TrainingTable, folds: Iterator[Fold]) -> np.ndarray:
+    """Scores of the rows that the folds leave out; NaN elsewhere."""
+    panel = DeliveryPanelClassifier()
+    scores = np.full(len(table.y), np.nan)
+    with threadpool_limits(1, user_api="blas"):
+        for part in joblib.Parallel(2, backend="threading", return_as="generator")(
+            joblib.delayed(table.held_out_scores)(panel, [fold]) for fold in folds
+        ):
+            scores = np.where(np.isnan(part), scores, part)
+            print(f"{np.isfinite(scores).sum()} rows scored", flush=True)
+    return scores
+
+
+def judged(table: TrainingTable, detector: Detector, scores: np.ndarray) -> pd.DataFrame:
+    """Ratio and verdict of each row from centred scores, NaN for pictures unlike the others."""
+    groups = detector.classifier.nearest(table.X)
+    found = pd.DataFrame({"y": table.y, "score": scores, "llr": np.nan, "fake": False})
+    for group, evidence in enumerate(detector.evidence_by_group):
+        mine = (groups == group) & np.isfinite(scores)
+        llrs = evidence.calibrator_.predict(scores[mine])
+        found.loc[mine, "llr"] = llrs
+        beyond = scores[mine] > detector.threshold(evidence=evidence)
+        found.loc[mine, "fake"] = (llrs >= MIN_LLR) & beyond
+    position = np.concatenate([np.arange(size) for size in np.bincount(table.groups)])
+    found["kind"] = np.select([position == 0, position == 1], ["original", "Q95"], "copy")
+    # An accusation is withdrawn if JPEG of quality 95 with 4:2:0 changes the side.
+    light = np.repeat(scores[position == 1], np.bincount(table.groups))
+    found["fake"] &= ~((found["kind"] == "original") & (light <= 0))
+    found["real"] = found["llr"] <= -MIN_LLR
+    return found
+
+
+def shares(found: pd.DataFrame, sources: np.ndarray) -> pd.DataFrame:
+    """Percentages of the verdicts by source, among originals and among copies."""
     table = {}
-    for name, source in real.items():
-        others = ({k: v for k, v in side.items() if k != name} for side in (real, fake))
-        table[name] = shares(verdicts_of(train(*others), source))
+    for source, rows in found.groupby(sources):
+        for name, kinds in (("originals", ["original"]), ("copies", ["Q95", "copy"])):
+            part = rows[rows["kind"].isin(kinds)]
+            table.setdefault(source, {})[name, "n"] = len(part)
+            for verdict in ("real", "fake"):
+                table[source][name, verdict] = 100 * part[verdict].mean()
     return pd.DataFrame(table).T
 
 
-def in_folds(real: dict[str, Source], fake: dict[str, Source]) -> pd.DataFrame:
-    """Shares of verdicts on each source by models trained on other pictures of it."""
-    labelled = [(s, n, i) for s, side in enumerate((real, fake)) for n in side
-                for i in range(len(side[n]))]  # fmt: skip
-    strata = [f"{s}{n}" for s, n, _ in labelled]
-    found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for kept, left in StratifiedKFold(3, shuffle=True, random_state=0).split(strata, strata):
-        parts: list[tuple[dict, dict]] = []
-        for rows in (kept, left):
-            sides: tuple[dict, dict] = ({}, {})
-            for s, n, i in (labelled[row] for row in rows):
-                sides[s].setdefault(n, []).append((real, fake)[s][n][i])
-            parts.append(sides)
-        detector = train(*parts[0])
-        for s, side in enumerate(parts[1]):
-            for name, source in side.items():
-                for kind, verdicts in verdicts_of(detector, source).items():
-                    found["fake" if s else "real", name][kind] += verdicts
-    return pd.DataFrame({key: shares(value) for key, value in found.items()}).T
+def summary(found: pd.DataFrame, detector: Detector) -> dict[str, float]:
+    """Compute the false alarms, the quality of the ratios, and the largest ratio."""
+    real, known = found[found.y == 0], found[found["llr"].notna()]
+    bounds = [evidence.calibrator_.upper_bound_ for evidence in detector.evidence_by_group]
+    return {
+        "real called fake, %": 100 * real["fake"].mean(),
+        "Cllr": cllr(known.y.to_numpy(), known["llr"].to_numpy()),
+        "largest ratio": 10 ** max(bounds),
+    }
 
 
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pair", nargs=3, action="append", default=[])
-    parser.add_argument("--real", nargs=2, action="append", default=[])
-    parser.add_argument("--crops", nargs=2, action="append", default=[])
-    parser.add_argument("--cache", help="folder to store the features in")
+    parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
+    parser.add_argument("--cache", type=Path, default=HERE.parent / ".bench_cache" / "training")
+    parser.add_argument("--generators", action="store_true", help="also leave out generators")
     parser.add_argument("--write", action="store_true", help=f"replace {MODEL.name}")
-    text = f"only add to {MODEL.name} what it was trained on, and keep its parameters"
-    parser.add_argument("--restate", action="store_true", help=text)
     args = parser.parse_args()
-    if args.restate:
-        restated(args.pair, args.real, args.crops).save(MODEL)
-        return
     warnings.simplefilter("ignore", freqfake.DatasetWarning)
 
-    memory = joblib.Memory(args.cache, verbose=0)
-    real, fake = memory.cache(load)(args.pair, args.real, args.crops)
-    print({name: len(source) for name, source in real.items()}, "real")
-    print({name: len(source) for name, source in fake.items()}, "generated", flush=True)
+    plan = tomllib.loads((HERE / "default_model.toml").read_text())
+    training = Training(load(args.pictures, args.cache, plan), plan)
+    sides = training.split()
+    options = {"weights": training.weights, "kinds": training.kinds[training.is_fake]}
+    table = TrainingTable(*sides, **options)
+    raw = held_out(table, training.folds())
+    detector = train_on_extractions(
+        *sides, features="rich", name="faces", max_fpr=plan["max_fpr"], scores=raw, **options
+    )
     if args.write:
-        train(real, fake, "faces").save(MODEL)
+        detector.save(MODEL)
         print(f"{MODEL.name}: {MODEL.stat().st_size} bytes", flush=True)
-    print("\nreal sources that the model was not trained on")
-    print(leave_one_source_out(real, fake).round(4).to_string(), flush=True)
-    print("\nsources with other pictures in the training")
-    print(in_folds(real, fake).round(3).to_string())
+    scores, zeros = table.centred(detector.classifier, raw)
+    found = judged(table, detector, scores)
+    print(pd.Series(summary(found, detector)).round(3).to_string())
+    sources = training.sources[table.groups]
+    print(shares(found, sources).round(1).to_string(), flush=True)
+    if args.generators:
+        raw = held_out(table, training.folds_of_generators())
+        near = detector.classifier.nearness(table.X)
+        found = judged(table, detector, raw - (near * zeros).sum(axis=1))
+        print("\ngenerators that the model was not trained on")
+        fake = table.y == 1
+        print(shares(found[fake], sources[fake]).round(1).to_string())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from .detector.training import train_detector as train_detector
 from .estimators.adaptation import GaussianExpectationAdapter as GaussianExpectationAdapter
 from .estimators.expectations import GaussianExpectationScaler as GaussianExpectationScaler
 from .estimators.mixture import RealFakeMixture as RealFakeMixture
+from .estimators.panel import DeliveryPanelClassifier as DeliveryPanelClassifier
 from .estimators.ridge import StandardizedRidgeClassifier as StandardizedRidgeClassifier
 from .estimators.svm import RBFSVMClassifier as RBFSVMClassifier
 from .evidence.audit import Audit as Audit

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from freqfake.batch.extraction import Extraction
+from freqfake.detector.training import train_on_extractions
 from freqfake.pictures.facts import ImageFacts
 
 ROOT = Path(__file__).parents[1]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="others measure memory differently")
 posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals, names or tools")
 LOSSLESS = ImageFacts(1024, 1024, "RGB", "lossless")
+POSTED = ImageFacts(1024, 1024, "RGB", "JPEG 4:2:0", quality=50)
 COMMAND = [sys.executable, "-m", "freqfake"]
 COLUMNS = ("path", "score", "error")  # of `in_rows`
 
@@ -53,6 +55,31 @@ def features_of_two_groups(n, *, seed=0, shift=0.0, scale=1.0):
     base = np.array([0.06, 0.07, 0.05, 0.1, 0.1, 0.1])
     real, fake = (base * f + rng.normal(0, 0.004, (n, 6)) for f in (1.0, 1.8))
     return real * scale + shift, fake * scale + shift
+
+
+def rich_extractions(n, *, seed=0):
+    """Rich features of `n` real and `n` fake pictures, of two deliveries with opposite rules."""
+    rng = np.random.default_rng(seed)
+    sides = []
+    for label in (-1, 1):
+        X, posted = rng.normal(size=(n, 1800)), np.arange(n) % 2 == 1
+        X[:, :100] += np.where(posted, 2, -2)[:, np.newaxis]
+        X[:, 100:900] += label * np.where(posted, 2, -3)[:, np.newaxis]
+        facts = [POSTED if each else LOSSLESS for each in posted]
+        sides.append([Extraction("x", *pair) for pair in zip(X, facts, strict=True)])
+    return sides
+
+
+def train_panel(real, fake, *, least=10, **options):
+    """Train a detector with evidence by delivery, on fewer pictures than it would require."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("freqfake.detector.training.ENOUGH_FOR_PANEL", 0)
+        for name in ("MIN_REAL", "MIN_FAKE"):
+            patch.setattr(f"freqfake.evidence.deliveries.{name}", least)
+        patch.setattr("freqfake.detector.rows.MIN_FAKE", least)
+        detector = train_on_extractions(real, fake, features="rich", **options)
+    detector.domain.range_.limit_ = 9.0  # so few pictures are far from each other
+    return detector
 
 
 def run_bytes(*arguments, cwd, timeout=120, program=COMMAND):

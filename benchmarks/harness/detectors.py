@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from freqfake import RBFSVMClassifier, RealFakeMixture, StandardizedRidgeClassifier
-from freqfake.detector.training import COPY_WEIGHT, copies_for
+from freqfake.detector.rows import COPY_WEIGHT
+from freqfake.detector.training import copies_for
 from freqfake.evidence.audit import facts_classifier
 from freqfake.exceptions import SeparationWarning
 

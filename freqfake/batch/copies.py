@@ -1,4 +1,4 @@
-"""Copies of a picture as the web delivers them: enlarged, reduced, compressed.
+"""Copies of a picture as the web delivers them: changed, reduced, compressed.
 
 A detector that was trained only on originals fails on delivered pictures, and one whose real and
 generated pictures were delivered in different ways learns that difference. Training therefore uses
@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 SUBSAMPLINGS = ("4:4:4", "4:2:2", "4:2:0")  # Pillow's numbers 0, 1 and 2
 
 _MIN_SIDE = 128  # pixels; copies are not reduced below
+_MAX_SIDE = 2048  # pixels; copies are not enlarged beyond
 
 
 def delivered_copy(image: "Image.Image", seed: int) -> bytes:
     """Make a delivered copy of a picture.
 
     With an even seed, in this order and each with its own probability: the past of a photograph
-    (enlarged up to twice, JPEG, reduced to the old size); a reduction by up to four; JPEG of
-    quality 40 to 96 with 4:2:0 or 4:4:4, lossy WebP, or PNG. With an odd seed, what social media
-    do: a reduction to between 35 and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
+    (enlarged up to twice, JPEG, reduced to the old size); one edit (noise, blur, sharpening,
+    enlarging by up to two, or an earlier JPEG); a reduction by up to four; JPEG of quality 40 to
+    96 with 4:2:0 or 4:4:4, lossy WebP, or PNG as of a screenshot. With an odd seed, what
+    messengers and social networks do, sometimes one after the other: a reduction to between 35
+    and 90 %, and JPEG of quality 30 to 69 with 4:2:0.
 
     Parameters
     ----------
@@ -40,23 +43,24 @@ def delivered_copy(image: "Image.Image", seed: int) -> bytes:
         Content of a picture file.
     """
     rng = np.random.default_rng((seed, zlib.crc32(image.tobytes())))
-    side = min(image.size)
     if seed % 2:
-        factor = np.exp(rng.uniform(np.log(0.35), np.log(0.9)))
-        if side > _MIN_SIDE:
-            image = _scaled(image, max(factor, _MIN_SIDE / side), rng)
-        return as_jpeg(image, int(rng.integers(30, 70)), "4:2:0")
+        if rng.random() < 0.2:  # forwarded from another network
+            image = _decoded(_posted(image, rng))
+        return _posted(image, rng)
     if rng.random() < 0.3:
         image = _with_past(image, rng)
+    if rng.random() < 0.35:
+        image = _EDITS[rng.integers(len(_EDITS))](image, rng)
+    side = min(image.size)
     if rng.random() < 0.6 and side > _MIN_SIDE:
         lowest = max(_MIN_SIDE, side / 4)
         image = _scaled(image, np.exp(rng.uniform(np.log(lowest), np.log(side))) / side, rng)
     return _encoded(image, rng)
 
 
-def reencoded(image: "Image.Image") -> bytes:
-    """Compress a picture without a visible change: JPEG Q95, 4:4:4."""
-    return as_jpeg(image, 95, "4:4:4")
+def reencoded(image: "Image.Image", subsampling: str = "4:4:4") -> bytes:
+    """Compress a picture without a visible change: JPEG Q95."""
+    return as_jpeg(image, 95, subsampling)
 
 
 def as_jpeg(image: "Image.Image", quality: int, subsampling: str) -> bytes:
@@ -89,13 +93,58 @@ def as_jpeg(image: "Image.Image", quality: int, subsampling: str) -> bytes:
     return file.getvalue()
 
 
+def _posted(image: "Image.Image", rng: np.random.Generator) -> bytes:
+    factor = np.exp(rng.uniform(np.log(0.35), np.log(0.9)))
+    side = min(image.size)
+    if side > _MIN_SIDE:
+        image = _scaled(image, max(factor, _MIN_SIDE / side), rng)
+    return as_jpeg(image, int(rng.integers(30, 70)), "4:2:0")
+
+
 def _with_past(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    large = _scaled(image, rng.uniform(1.2, 2.0), rng)
+    return _compressed(large, rng).resize(image.size, _filter(rng))
+
+
+def _compressed(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    return _decoded(as_jpeg(image, int(rng.integers(80, 97)), _subsampling(rng)))
+
+
+def _decoded(data: bytes) -> "Image.Image":
     from PIL import Image
 
-    large = _scaled(image, rng.uniform(1.2, 2.0), rng)
-    data = as_jpeg(large, int(rng.integers(80, 97)), _subsampling(rng))
-    with Image.open(io.BytesIO(data)) as compressed:
-        return compressed.resize(image.size, _filter(rng))
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()
+        return opened
+
+
+def _with_noise(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    from PIL import Image
+
+    pixels = np.asarray(image)
+    noise = rng.standard_normal(pixels.shape, np.float32) * rng.uniform(0.5, 3)
+    return Image.fromarray(np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8))
+
+
+def _blurred(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    from PIL import ImageFilter
+
+    return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1)))
+
+
+def _sharpened(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    from PIL import ImageFilter
+
+    sharpen = ImageFilter.UnsharpMask(rng.uniform(0.5, 2), int(rng.integers(20, 150)), 2)
+    return image.filter(sharpen)
+
+
+def _enlarged(image: "Image.Image", rng: np.random.Generator) -> "Image.Image":
+    longest = min(2.0, _MAX_SIDE / max(image.size))
+    return _scaled(image, rng.uniform(1.1, longest), rng) if longest > 1.1 else image
+
+
+_EDITS = (_with_noise, _blurred, _sharpened, _enlarged, _compressed)
 
 
 def _scaled(image: "Image.Image", factor: float, rng: np.random.Generator) -> "Image.Image":

@@ -59,6 +59,8 @@ class Extraction:
     facts : ImageFacts
     copies : tuple of Extraction
         Delivered copies of the picture, for training.
+    simulated : Extraction, optional
+        Simulated fake made from the picture, for training.
     error : str
         Empty; only :class:`Unreadable` has one.
     """
@@ -67,6 +69,7 @@ class Extraction:
     features: npt.NDArray[np.float64]
     facts: ImageFacts
     copies: tuple["Extraction", ...] = ()
+    simulated: "Extraction | None" = None
     error: ClassVar[str] = ""
 
 

@@ -80,12 +80,15 @@ def add_cluster(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dask", metavar="tcp://HOST:PORT", help=text)
 
 
-def add_labelled(command: argparse.ArgumentParser) -> Any:
+def add_labelled(command: argparse.ArgumentParser, *, fake_required: bool = True) -> Any:
     """Add real and fake inputs, and return their group."""
     labelled = command.add_argument_group("labelled pictures")
     for side in ("real", "fake"):
         text = f"{side} pictures: files, globs, or folders"
-        labelled.add_argument(f"--{side}", nargs="+", required=True, metavar="PATH", help=text)
+        required = fake_required or side == "real"
+        labelled.add_argument(
+            f"--{side}", nargs="+", required=required, default=(), metavar="PATH", help=text
+        )
     return labelled
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _TRAIN = """
     freqfake train --real photographs/ --fake generated/ --out my.safetensors
     freqfake score face.jpg --model my.safetensors
+    # without pictures of the generator
+    freqfake train --real photographs/ --simulate --out my.safetensors
 """
 _ADAPT = """
     freqfake adapt --model my.safetensors unlabelled/ --out adapted.safetensors
@@ -65,7 +67,9 @@ def add_train(commands: Any) -> None:
         "full-size lossless originals",
     )
     add_spectrum(train)
-    add_labelled(train)
+    labelled = add_labelled(train, fake_required=False)
+    text = "add a simulated fake of each real picture; --fake may then be missing"
+    labelled.add_argument("--simulate", action="store_true", help=text)
     output = train.add_argument_group("output")
     output.add_argument("--out", metavar="MODEL", required=True, help="model file to write")
 
@@ -115,12 +119,15 @@ def add_info(commands: Any) -> None:
 def _train(args: argparse.Namespace) -> int:
     from ..detector.training import train_detector
 
+    if args.simulate and args.features != "rich":
+        raise ValueError(f"--simulate needs --features rich; got --features {args.features}")
     check_folder(args.out)
     real, fake = paths_of(args.real), paths_of(args.fake)
     check_not_read(args.out, real + fake)
     detector = train_detector(
         real,
         fake,
+        simulate=args.simulate,
         features=args.features,
         spectrum=args.spectrum,
         name=Path(args.out).stem,
@@ -128,9 +135,11 @@ def _train(args: argparse.Namespace) -> int:
         progress=show_bar(real + fake),
     )
     detector.save(args.out)
+    info = detector.info
+    of_these = f", {info['n_simulated']} of them simulated" if args.simulate else ""
     tell(
-        f"trained on {detector.info['n_real']} real and {detector.info['n_fake']} generated "
-        f"pictures: {args.out}"
+        f"trained on {info['n_real']} real and {info['n_fake']} generated pictures{of_these}: "
+        f"{args.out}"
     )
     return OK
 

@@ -30,6 +30,11 @@ SIX_LIMITS = (
     "they sense is whether a picture ever was a 4:2:0 JPEG: a photograph that never was can be "
     "accused, a generated picture that was can be cleared.",
 )
+SIMULATED_LIMITS = (
+    "Fakes were simulated from photographs: the figures above say how well it recognises these, "
+    "not the pictures of a generator. A photograph that was really enlarged, sharpened or denoised "
+    "looks similar. About small delivered faces it knows nothing.",
+)
 _CELL = 'style="text-align: left; font-weight: normal; padding-right: 1.5em"'
 _HEADING = 'style="text-align: left; padding-top: 0.8em"'
 _FEATURES = {
@@ -148,23 +153,35 @@ def model_card(detector: TrainedModel) -> ModelCard:
             ("Measured on pictures held out in the training", _measured(detector)),
             ("From a score to a verdict", _verdicts(detector)),
         ),
-        limits=(SIX_LIMITS if detector.features == "asynchrony" else ()) + LIMITS,
+        limits=(
+            *(SIX_LIMITS if detector.features == "asynchrony" else ()),
+            *(SIMULATED_LIMITS if detector.info.get("n_simulated") else ()),
+            *LIMITS,
+        ),
     )
 
 
 def _model(detector: TrainedModel) -> Rows:
-    info, n_real, n_fake = detector.info, *map(len, detector.held_out)
+    info = detector.info
+    n_real, n_fake = (
+        info.get(name, len(scores))
+        for name, scores in zip(("n_real", "n_fake"), detector.held_out, strict=True)
+    )
+    n_simulated = info.get("n_simulated", 0)
+    of_these = f", {n_simulated} of them simulated from the real ones" if n_simulated else ""
     rows = [
         ("features", _FEATURES[detector.features]),
         ("classifier", type(detector.classifier).__name__),
-        ("trained on", f"{n_real} real and {n_fake} generated pictures"),
+        ("trained on", f"{n_real} real and {n_fake} generated pictures{of_these}"),
     ]
     if detector.features == "asynchrony":
         rows.insert(1, ("spectrum", detector.spectrum))
     if "adapted_to" in info:
         rows.append(("adapted to", f"{info['adapted_to']} pictures without labels"))
     files = sum(map(len, detector.training_hashes))
-    rows.append(("training files known", f"{files} of {n_real + n_fake}, by their SHA-256"))
+    rows.append(
+        ("training files known", f"{files} of {n_real + n_fake - n_simulated}, by their SHA-256")
+    )
     made = ", ".join(f"{name} {number}" for name, number in info.get("versions", {}).items())
     rows += [("made with", made or "not known"), ("SHA-256", detector.sha256)]
     return (*rows, ("note", info["note"])) if "note" in info else tuple(rows)
@@ -195,14 +212,19 @@ def _measured(detector: TrainedModel) -> Rows:
 
 
 def _verdicts(detector: TrainedModel) -> Rows:
-    calibrator, rate = detector.calibrator, "not set (max_fpr)"
+    parts, rate = detector.evidence_by_group, "not set (max_fpr)"
     if detector.max_fpr is not None:
-        rate = f"{detector.max_fpr:.2%}: fake only beyond the score {detector.threshold():.2f}"
-    return (
+        limits = sorted({f"{detector.threshold(evidence=part):.2f}" for part in parts}, key=float)
+        places = limits[0] if len(limits) == 1 else f"{limits[0]} to {limits[-1]}, by delivery"
+        rate = f"{detector.max_fpr:.2%}: fake only beyond the score {places}"
+    low = min(part.calibrator_.lower_bound_ for part in parts)
+    high = max(part.calibrator_.upper_bound_ for part in parts)
+    rows = [
         ("fake, real", "from a likelihood ratio of 10, or 1/10, on; inconclusive between"),
-        (
-            "ratios that it can support",
-            f"10^{calibrator.lower_bound_:.2f} to 10^{calibrator.upper_bound_:.2f}",
-        ),
+        ("ratios that it can support", f"10^{low:.2f} to 10^{high:.2f}"),
         ("false alarms surely under", rate),
-    )
+    ]
+    if detector.by_delivery is not None:
+        own = f"{len(detector.by_delivery.parts_)} of {len(parts)}"
+        rows.append(("sizes and compressions with their own calibration", own))
+    return tuple(rows)

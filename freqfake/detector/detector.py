@@ -34,8 +34,8 @@ class Detector(TrainedModel):
 
     Attributes
     ----------
-    classifier : GaussianExpectationAdapter or StandardizedRidgeClassifier
-        The first for the six asynchrony features, the second for the rich ones.
+    classifier : GaussianExpectationAdapter, StandardizedRidgeClassifier or DeliveryPanelClassifier
+        The first for the six asynchrony features, the others for the rich ones.
     calibrator : LikelihoodRatioCalibrator
         Turns scores into likelihood ratios.
     domain : TrainingDomain
@@ -49,6 +49,8 @@ class Detector(TrainedModel):
         Default of the largest rate of real pictures called fake.
     score_adapter : GaussianExpectationAdapter or None
         Algorithm 1 on the scores, if a detector on the rich features was adapted.
+    by_delivery : DeliveryEvidence or None
+        Calibrations and held-out scores by size and compression, if the model distinguishes them.
     training_hashes : list of two ndarrays of shape (n_real_files, 32) and (n_fake_files, 32)
         Sorted SHA-256 of the training files, as bytes; pictures in memory have none.
     info : dict
@@ -211,8 +213,8 @@ class Detector(TrainedModel):
             For each picture that cannot be read.
         """
         done = [self._extracted(pictures, n_jobs, progress) for pictures in (real, fake)]
-        limit = self.threshold()
-        rows = [self.row(picture, threshold=limit) for part in done for picture in part]
+        self.threshold()  # raise an error before any row
+        rows = [self.row(picture) for part in done for picture in part]
         y = np.repeat([0, 1], [len(part) for part in done])
         metrics = detection_metrics(y, [row["score"] for row in rows])
         unsure = [row["verdict"] == "inconclusive" for row in rows]
@@ -295,6 +297,7 @@ class Detector(TrainedModel):
         adapted = adapt_or_keep(adapter, X)
         if not adapted:
             changed.classifier, changed.score_adapter = self.classifier, self.score_adapter
+        changed.by_delivery = None if adapted else self.by_delivery  # of the source's scores
         changed.domain = self.domain.moved_to(facts, keep_sizes=not adapted)
         changed.info = {**self.info, "adapted_to": len(pictures)}
         return changed

@@ -1,5 +1,6 @@
 """A trained model: from features to a score, a likelihood ratio and a verdict."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 from ..batch.extraction import Compute, Extraction, FeatureSet, Unreadable, feature_function
 from ..batch.tables import Row
 from ..estimators.adaptation import GaussianExpectationAdapter
+from ..estimators.panel import DeliveryPanelClassifier
 from ..estimators.ridge import StandardizedRidgeClassifier
 from ..evidence.calibration import (
     LikelihoodRatioCalibrator,
@@ -16,7 +18,9 @@ from ..evidence.calibration import (
     shown_llr,
     verbal_equivalent,
 )
+from ..evidence.deliveries import DeliveryEvidence, Evidence
 from ..evidence.domain import TrainingDomain
+from ..exceptions import OperatingPointError
 from ..features.rich import rich_feature_groups, rich_features
 from ..features.spectrum import Spectrum
 from ..model_files.state import state_digest
@@ -24,6 +28,7 @@ from ..pictures.facts import ImageFacts
 from ..pictures.reading import ImageLike
 from .results import as_row
 
+Classifier = GaussianExpectationAdapter | StandardizedRidgeClassifier | DeliveryPanelClassifier
 MIN_LLR = 1.0  # log10; a ratio closer to 0 is too close to call
 
 _CAVEATS = {
@@ -35,6 +40,10 @@ _CAVEATS = {
         "; the colour channels' spectra agree as in the real training pictures, but a generated "
         "picture that was once a 4:2:0 JPEG looks like this too"
     ),
+    (
+        "rich",
+        "real",
+    ): "; pictures of a generator that the model does not know can look like this too",
 }
 
 
@@ -46,7 +55,7 @@ class TrainedModel:
 
     def __init__(
         self,
-        classifier: GaussianExpectationAdapter | StandardizedRidgeClassifier,
+        classifier: Classifier,
         calibrator: LikelihoodRatioCalibrator,
         domain: TrainingDomain,
         held_out: list[npt.NDArray[np.float64]],
@@ -55,6 +64,7 @@ class TrainedModel:
         spectrum: Spectrum = "log",
         max_fpr: float | None = None,
         score_adapter: GaussianExpectationAdapter | None = None,
+        by_delivery: DeliveryEvidence | None = None,
         training_hashes: list[npt.NDArray[np.uint8]] | None = None,
         info: dict[str, Any] | None = None,
     ) -> None:
@@ -66,6 +76,7 @@ class TrainedModel:
         self.spectrum = spectrum
         self.max_fpr = max_fpr
         self.score_adapter = score_adapter
+        self.by_delivery = by_delivery
         self.training_hashes = training_hashes or [np.empty((0, 32), np.uint8)] * 2
         self.info = info or {}
 
@@ -84,7 +95,40 @@ class TrainedModel:
         """Function that computes the model's features from pixels."""
         return feature_function(self.features, self.spectrum)
 
-    def threshold(self, max_fpr: float | None = None) -> float:
+    def evidence_for(self, features: npt.NDArray[np.float64]) -> Evidence:
+        """Evidence from held-out pictures that were delivered like this one.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n_features,)
+
+        Returns
+        -------
+        Evidence
+            From all held-out pictures, where too few were delivered like this one, and in models
+            that do not distinguish deliveries.
+        """
+        if self.by_delivery is not None and isinstance(self.classifier, DeliveryPanelClassifier):
+            group = self.classifier.nearest(features[np.newaxis])[0]
+            part = self.by_delivery.part(group)
+            if part is not None:
+                return part
+        return self.evidence
+
+    @property
+    def evidence(self) -> Evidence:
+        """Evidence from all held-out pictures."""
+        return Evidence.of(self.calibrator, self.held_out)
+
+    @property
+    def evidence_by_group(self) -> list[Evidence]:
+        """Evidence of each group of deliveries, in their order; without groups, the whole."""
+        if self.by_delivery is None or not isinstance(self.classifier, DeliveryPanelClassifier):
+            return [self.evidence]
+        parts = map(self.by_delivery.part, range(len(self.classifier.centers_)))
+        return [part or self.evidence for part in parts]
+
+    def threshold(self, max_fpr: float | None = None, *, evidence: Evidence | None = None) -> float:
         """Score that a picture must exceed to be called fake, for a rate of false alarms.
 
         Parameters
@@ -94,6 +138,10 @@ class TrainedModel:
             of the rate among the held-out real pictures is at most this. The model's own by
             default; if that is None too, the only condition is the likelihood ratio of 10 that
             every verdict needs.
+        evidence : Evidence, optional
+            Of one kind of delivery, see :meth:`evidence_for`. If it has too few real pictures to
+            support this rate, the threshold of all held-out pictures holds, and none of these few
+            may exceed it.
 
         Returns
         -------
@@ -106,7 +154,13 @@ class TrainedModel:
             There are too few held-out real pictures to support this rate.
         """
         limit = self.max_fpr if max_fpr is None else max_fpr
-        return -np.inf if limit is None else false_alarm_threshold(self.held_out[0], limit)
+        if limit is None:
+            return -np.inf
+        if evidence is not None:
+            with suppress(OperatingPointError):
+                return false_alarm_threshold(evidence.held_out_[0], limit)
+        whole = false_alarm_threshold(self.held_out[0], limit)
+        return whole if evidence is None else max(whole, float(evidence.held_out_[0].max()))
 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Scores from features.
@@ -137,7 +191,7 @@ class TrainedModel:
         -------
         dict of str to float
             Named as in :func:`freqfake.features.rich.rich_feature_groups`, positive for fake.
-            With ``classifier.intercept_`` they add up to the score, except in an adapted detector,
+            With ``classifier.offsets`` they add up to the score, except in an adapted detector,
             whose scores are transformed afterwards.
 
         Raises
@@ -155,7 +209,7 @@ class TrainedModel:
         >>> list(freqfake.load_detector().contributions(image))
         ['rings', 'noise residuals', 'noise across the colours', 'block transforms']
         """
-        if not isinstance(self.classifier, StandardizedRidgeClassifier):
+        if isinstance(self.classifier, GaussianExpectationAdapter):
             raise ValueError("only a score from the rich features has parts; see plot_features")
         parts = self.classifier.contributions(rich_features(image)[np.newaxis])[0]
         groups = rich_feature_groups()
@@ -165,7 +219,7 @@ class TrainedModel:
         self,
         extraction: Extraction | Unreadable,
         *,
-        threshold: float | None = None,
+        max_fpr: float | None = None,
         prior: float = 0.5,
     ) -> Row:
         """Row of :meth:`freqfake.Detector.score` for a picture whose features are known."""
@@ -180,13 +234,21 @@ class TrainedModel:
         if objections:
             words = ("inconclusive", "; ".join(objections))
             return as_row(extraction.path, score, 0.0, prior, *words)
-        llr = float(self.calibrator.predict(score))
-        threshold = self.threshold() if threshold is None else threshold
-        verdict, reason = self._verdict(llr, score > threshold)
+        evidence = self.evidence_for(features[0])
+        llr = float(evidence.calibrator_.predict(score))
+        threshold = self.threshold(max_fpr, evidence=evidence)
+        verdict, reason = self._verdict(evidence, llr, score > threshold)
+        if verdict == "fake":
+            doubt = self.domain.doubt_of_fake(features[0])
+            verdict, reason = (
+                ("inconclusive", f"{reason}, but {doubt}") if doubt else (verdict, reason)
+            )
+        if self.by_delivery is not None:
+            reason += f"; {evidence.power(threshold, MIN_LLR)}"
         if self._was_trained_on(extraction.facts):
             reason += "; but this very file was among the training pictures, so it means little"
-        p_fake = float(posterior(llr, prior))
-        return as_row(extraction.path, score, llr, p_fake, verdict, reason)
+        row = as_row(extraction.path, score, llr, float(posterior(llr, prior)), verdict, reason)
+        return {**row, "threshold": threshold if np.isfinite(threshold) else np.nan}
 
     def _was_trained_on(self, facts: ImageFacts) -> bool:
         digest = np.frombuffer(bytes.fromhex(facts.sha256), np.uint8)
@@ -194,11 +256,12 @@ class TrainedModel:
             return False
         return any((known == digest).all(axis=1).any() for known in self.training_hashes)
 
-    def _verdict(self, llr: float, beyond_threshold: bool) -> tuple[str, str]:
+    def _verdict(self, evidence: Evidence, llr: float, beyond_threshold: bool) -> tuple[str, str]:
         """Verdict, and the reason for it."""
         words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{shown_llr(llr):.1f})"
         if abs(llr) < MIN_LLR:
-            if llr in (self.calibrator.lower_bound_, self.calibrator.upper_bound_):
+            calibrator = evidence.calibrator_
+            if llr in (calibrator.lower_bound_, calibrator.upper_bound_):
                 words += ", the most that the model's calibration pictures support"
             return "inconclusive", f"too close to call: {words}"
         if llr > 0 and not beyond_threshold:

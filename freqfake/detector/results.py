@@ -91,7 +91,7 @@ def as_row(
 def as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
     """Row with the number and the box of a face, which are missing if not given."""
     about = dict(zip(FACE_NUMBERS, numbers or [None] * len(FACE_NUMBERS), strict=True))
-    return {name: {**row, **about}[name] for name in FACE_COLUMNS}
+    return {**row, **about}
 
 
 def _as_html(row: dict[Any, Any], extra: list[str]) -> str:

@@ -24,7 +24,9 @@ from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_bytes
 from .model import TrainedModel
-from .results import PROVENANCE_COLUMNS, as_face, as_row, score_columns
+from .results import as_face, as_row, score_columns
+
+TRIAL = {"real": "4:4:4", "fake": "4:2:0"}  # subsampling that a verdict must survive
 
 
 class VerdictOptions(TypedDict, total=False):
@@ -91,7 +93,6 @@ class Terms:
         return {
             "model_sha256": self.model.sha256,
             "max_fpr": math.nan if limit is None else limit,
-            "threshold": self.threshold if math.isfinite(self.threshold) else math.nan,
             "prior": self.prior,
         }
 
@@ -124,24 +125,25 @@ def _score_input(terms: Terms, path: str, image: Any, facts: ImageFacts | None) 
 def score_picture(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
     """Rows of a picture that was read: one, or one for each face."""
     rows = _face_rows(terms, picture) if terms.faces else [_whole_row(terms, picture)]
-    provenance = _provenance(terms, picture)
-    return [{**row, **provenance} for row in rows]
+    known = {"threshold": math.nan, **_provenance(terms, picture)}
+    return [{name: {**known, **row}[name] for name in terms.columns} for row in rows]
 
 
 def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
     if isinstance(picture, Unreadable):
         return terms.model.row(picture)
     extraction = compute_features(picture, terms.model.compute)
-    row = terms.model.row(extraction, threshold=terms.threshold, prior=terms.prior)
+    row = terms.model.row(extraction, max_fpr=terms.max_fpr, prior=terms.prior)
     if terms.model.features == "rich" and row["verdict"] in ("real", "fake"):
         return _withdrawn_if_fragile(row, terms, picture)
     return row
 
 
 def _withdrawn_if_fragile(row: Row, terms: Terms, picture: Picture) -> Row:
-    """Withdraw a verdict that light compression would change."""
+    """Withdraw a verdict that light compression would change; an accusation is tried harder."""
+    subsampling = TRIAL[row["verdict"]]
     # The middle starts on a JPEG block of 8 x 8, so the rest need not be compressed.
-    compressed, _ = read_bytes(reencoded(to_pil(cut_middle(picture.pixels))))
+    compressed, _ = read_bytes(reencoded(to_pil(cut_middle(picture.pixels)), subsampling))
     features = terms.model.compute(compressed)
     if (terms.model.decision_function(features[np.newaxis])[0] > 0) == (row["score"] > 0):
         return row
@@ -179,8 +181,7 @@ def _provenance(terms: Terms, picture: Picture | Unreadable) -> Row:
     """Gather the columns needed to repeat a score, if requested."""
     if not terms.provenance:
         return {}
-    found = {"sha256": _sha256_of(picture), **terms.about_run, "versions": _versions()}
-    return {name: found[name] for name in PROVENANCE_COLUMNS}
+    return {"sha256": _sha256_of(picture), **terms.about_run, "versions": _versions()}
 
 
 def _sha256_of(picture: Picture | Unreadable) -> str:

@@ -2,40 +2,41 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import ClassifierMixin, clone
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.base import ClassifierMixin
 from threadpoolctl import threadpool_limits
 
 from ..batch.extraction import Extraction, FeatureSet, iter_features, readable
 from ..batch.parallel import Inputs, expand
+from ..batch.simulation import MIN_SIDE, iter_with_simulated
 from ..estimators.adaptation import GaussianExpectationAdapter
+from ..estimators.panel import DeliveryPanelClassifier
 from ..estimators.ridge import StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
 from ..evidence.audit import audit_facts
 from ..evidence.calibration import LikelihoodRatioCalibrator
-from ..evidence.domain import TrainingDomain
 from ..exceptions import CalibrationWarning, DatasetWarning, SeparationWarning, TrainingError
 from ..features.spectrum import Spectrum
 from ..pictures.facts import ImageFacts
+from ..pictures.reading import ImageLike
 from .cards import file_hashes, training_info
 from .detector import Detector
-from .model import MIN_LLR
+from .model import MIN_LLR, Classifier
+from .rows import TrainingTable
 
 _MIN_PICTURES = 10  # of each class
-_N_FOLDS = 5
 _ENOUGH = 2000  # pictures and copies; smaller data sets get more copies of each picture
 _COPIES = (2, 8)  # of each picture, at least and at most
-COPY_WEIGHT = 0.5  # of a copy; its original weighs 1
+ENOUGH_FOR_PANEL = 2000  # pictures; with fewer, its members have too little to learn from
 
 
 def train_detector(
     real: Inputs,
-    fake: Inputs,
+    fake: Inputs = (),
     *,
+    simulate: bool = False,
     features: FeatureSet = "rich",
     spectrum: Spectrum = "log",
     name: str = "",
@@ -50,6 +51,10 @@ def train_detector(
     real, fake, n_jobs, progress
         See :func:`freqfake.iter_features`. At least 10 pictures each. Both sides should have the
         same formats, sizes and qualities, or the detector learns these differences.
+    simulate : bool
+        Add a simulated fake of each real picture to the fakes, which may then be missing. For the
+        rich features only. Of which pictures, see
+        :func:`freqfake.batch.simulation.simulated_picture`.
     features : {"rich", "asynchrony"}
         The rich features, with ridge regression, trained on the pictures and on two to eight
         delivered copies of each; or the six features of the paper, for full-size originals
@@ -64,37 +69,63 @@ def train_detector(
     Returns
     -------
     Detector
+        Its `info` has the number of fakes as ``n_fake``, and how many of them were simulated as
+        ``n_simulated``.
 
     Raises
     ------
     TrainingError
-        Too few pictures are readable.
+        Too few pictures are readable, or none can have a simulated fake.
+    ValueError
+        `simulate` is set, but not for the rich features.
 
     Warns
     -----
     UnreadableImageWarning
         For each picture that cannot be read.
     DatasetWarning
-        The files alone separate real from fake, see :func:`freqfake.audit_files`.
+        The files alone separate real from fake, see :func:`freqfake.audit_files`. Simulated fakes
+        are not counted.
     CalibrationWarning
         The pictures are too few, or too poorly separated, for a verdict of fake.
     """
+    if simulate and features != "rich":
+        raise ValueError(f"`simulate` needs features='rich'; got features={features!r}")
     inputs = [[image for _, image in expand(side)] for side in (real, fake)]
-    parts = [
-        readable(
+    if not (inputs[1] or simulate):
+        _check_enough(0, "generated")  # before the work
+    n_pictures = sum(map(len, inputs)) + simulate * len(inputs[0])
+    n_copies = copies_for(n_pictures) if features == "rich" else 0
+
+    def extracted(side: list[ImageLike], *, with_simulated: bool) -> list[Extraction]:
+        if with_simulated:
+            return readable(
+                iter_with_simulated(side, n_copies=n_copies, n_jobs=n_jobs, progress=progress)
+            )
+        return readable(
             iter_features(
                 side,
                 features=features,
                 spectrum=spectrum,
-                n_copies=copies_for(sum(map(len, inputs))) if features == "rich" else 0,
+                n_copies=n_copies,
                 n_jobs=n_jobs,
-                progress=progress,
+                progress=progress and bool(side),
             )
         )
-        for side in inputs
-    ]
+
+    photographs = extracted(inputs[0], with_simulated=simulate)
+    if simulate and photographs and not any(picture.simulated for picture in photographs):
+        raise TrainingError(
+            "no real picture can have a simulated fake: colour pictures of at least "
+            f"{MIN_SIDE} pixels a side, stored without loss, as JPEG or as WebP, are needed"
+        )
     return train_on_extractions(
-        *parts, features=features, spectrum=spectrum, name=name, max_fpr=max_fpr
+        photographs,
+        extracted(inputs[1], with_simulated=False),
+        features=features,
+        spectrum=spectrum,
+        name=name,
+        max_fpr=max_fpr,
     )
 
 
@@ -112,30 +143,50 @@ def train_on_extractions(
     name: str = "",
     max_fpr: float | None = None,
     weights: npt.ArrayLike | None = None,
+    kinds: npt.ArrayLike | None = None,
+    scores: npt.NDArray[np.float64] | None = None,
 ) -> Detector:
     """Train on pictures whose features are known, see :func:`train_detector`.
 
-    `weights`, real pictures first, are used for the rich features only; 1 by default.
+    Parameters
+    ----------
+    real, fake : sequence of Extraction
+        The simulated fake of a real picture joins the fakes. It has the weight of that picture,
+        and is on the same side of every fold; where there are other fakes, it has no part in the
+        evidence.
+    features, spectrum, name, max_fpr
+        See :func:`train_detector`.
+    weights : array-like of shape (n_real + n_fake,), optional
+        For the rich features only; 1 by default.
+    kinds : array-like of int of shape (n_fake,), optional
+        Kinds of generators; used for large data sets only.
+    scores : ndarray of shape (n_rows,), optional
+        Held-out scores, see :meth:`freqfake.detector.rows.TrainingTable.held_out_scores`; by
+        default from five random parts left out in turn. Pictures whose score is NaN have no part
+        in the evidence.
     """
-    for part, side in ((real, "real"), (fake, "generated")):
-        if len(part) < _MIN_PICTURES:
-            raise TrainingError(
-                f"at least {_MIN_PICTURES} readable {side} pictures are needed; got {len(part)}"
-            )
+    n_simulated = sum(picture.simulated is not None for picture in real)
+    n_fake = len(fake) + n_simulated
+    _check_enough(len(real), "real")
+    _check_enough(n_fake, "generated")
     _warn_of_telling_files(*([picture.facts for picture in part] for part in (real, fake)))
-    table = _TrainingTable(real, fake, weights)
-    six = features == "asynchrony"
+    table = TrainingTable(real, fake, weights, kinds)
+    classifier, judge = _classifiers(features, len(real) + n_fake)
     # The model must not depend on the number of threads.
     with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", SeparationWarning)  # `adapt` warns
-        scores = table.held_out_scores(RBFSVMClassifier() if six else StandardizedRidgeClassifier())
-        classifier = table.fit(
-            GaussianExpectationAdapter() if six else StandardizedRidgeClassifier()
-        )
-        domain = TrainingDomain().fit(table.X, table.y, table.facts, table.groups, table.weights)
-    held_out = [scores[(table.y == label) & table.is_chosen] for label in (0, 1)]
+        scores = table.held_out_scores(judge) if scores is None else scores
+        table.fit(classifier)
+        if len(fake):
+            scores = np.where(table.is_simulated, np.nan, scores)
+        if isinstance(classifier, DeliveryPanelClassifier):
+            scores, zeros = table.centred(classifier, scores)
+            classifier.shift(zeros)
+        domain = table.domain()
+    scored = np.isfinite(scores)
+    held_out = [scores[(table.y == label) & table.is_chosen & scored] for label in (0, 1)]
     hashes = [file_hashes([picture.facts for picture in part]) for part in (real, fake)]
-    calibrator = LikelihoodRatioCalibrator().fit(scores, table.y)
+    calibrator = LikelihoodRatioCalibrator().fit(scores[scored], table.y[scored])
     detector = Detector(
         classifier,
         calibrator,
@@ -144,11 +195,13 @@ def train_on_extractions(
         features=features,
         spectrum=spectrum,
         max_fpr=max_fpr,
+        by_delivery=table.evidence_by_delivery(classifier, scores),
         training_hashes=hashes,
         info={
             "name": name,
             "n_real": len(real),
-            "n_fake": len(fake),
+            "n_fake": n_fake,
+            "n_simulated": n_simulated,
             **training_info(hashes, held_out, calibrator),
         },
     )
@@ -157,42 +210,20 @@ def train_on_extractions(
     return detector
 
 
-class _TrainingTable:
-    """Features of the training pictures and their copies, one row each."""
+def _check_enough(n_pictures: int, side: str) -> None:
+    if n_pictures < _MIN_PICTURES:
+        raise TrainingError(
+            f"at least {_MIN_PICTURES} readable {side} pictures are needed; got {n_pictures}"
+        )
 
-    def __init__(
-        self,
-        real: Sequence[Extraction],
-        fake: Sequence[Extraction],
-        weights: npt.ArrayLike | None = None,
-    ) -> None:
-        families = [(picture, *picture.copies) for picture in (*real, *fake)]
-        sizes = [len(family) for family in families]
-        pictures = [picture for family in families for picture in family]
-        self.X = np.array([picture.features for picture in pictures])
-        self.facts = [picture.facts for picture in pictures]
-        self.y = np.repeat(np.repeat([0, 1], [len(real), len(fake)]), sizes)
-        self.groups = np.repeat(np.arange(len(families)), sizes)
-        position = np.concatenate([np.arange(size) for size in sizes])
-        given = np.ones(len(families)) if weights is None else np.asarray(weights, float)
-        self.weights = np.where(position == 0, 1.0, COPY_WEIGHT) * np.repeat(given, sizes)
-        # One of each family, the original or a copy in turn: independent pictures.
-        self.is_chosen = position == self.groups % np.repeat(sizes, sizes)
 
-    def fit(self, classifier: ClassifierMixin, rows: Any = slice(None)) -> Any:
-        """Fit a classifier to some of the rows, by default all."""
-        if isinstance(classifier, StandardizedRidgeClassifier):
-            return classifier.fit(self.X[rows], self.y[rows], sample_weight=self.weights[rows])
-        return classifier.fit(self.X[rows], self.y[rows])
-
-    def held_out_scores(self, classifier: ClassifierMixin) -> npt.NDArray[np.float64]:
-        """Score each row with a classifier fitted to neither the picture nor a copy of it."""
-        scores = np.zeros(len(self.y))
-        folds = StratifiedGroupKFold(_N_FOLDS, shuffle=True, random_state=0)
-        for rows, left_out in folds.split(self.X, self.y, self.groups):
-            fitted = self.fit(clone(classifier), rows)
-            scores[left_out] = fitted.decision_function(self.X[left_out])
-        return scores
+def _classifiers(features: FeatureSet, n_pictures: int) -> tuple[Classifier, ClassifierMixin]:
+    """Make the classifier of the detector, and the one that scores the held-out pictures."""
+    if features == "asynchrony":
+        return GaussianExpectationAdapter(), RBFSVMClassifier()
+    if n_pictures < ENOUGH_FOR_PANEL:
+        return StandardizedRidgeClassifier(), StandardizedRidgeClassifier()
+    return DeliveryPanelClassifier(), DeliveryPanelClassifier()
 
 
 def _warn_of_bounds(calibrator: LikelihoodRatioCalibrator) -> None:
@@ -208,6 +239,8 @@ def _warn_of_bounds(calibrator: LikelihoodRatioCalibrator) -> None:
 
 
 def _warn_of_telling_files(real: list[ImageFacts], fake: list[ImageFacts]) -> None:
+    if len(fake) < _MIN_PICTURES:  # most fakes are simulated
+        return
     audit = audit_facts(real, fake)
     if not audit.passed:
         fact = next(iter(audit.auc_by_fact))

@@ -54,7 +54,7 @@ class StandardizedRidgeClassifier(BinaryClassifier):
         """Fit to features `X` of shape (n_pictures, n_features) and labels `y` of two classes."""
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         is_second = self._fit_classes(y) == 1
-        weights = _balanced(_check_sample_weight(sample_weight, X), is_second)
+        weights = balanced(_check_sample_weight(sample_weight, X), is_second)
         scaler = StandardScaler().fit(X, sample_weight=weights)
         ridge = Ridge(alpha=self.alpha)
         sides = np.where(is_second, 1.0, -1.0)
@@ -72,18 +72,34 @@ class StandardizedRidgeClassifier(BinaryClassifier):
     def contributions(self, X: Any) -> npt.NDArray[np.float64]:
         """Split the decision value by feature, shape (n_pictures, n_features).
 
-        The parts and ``intercept_`` add up to the decision value. The part of a feature at its
+        The parts and :meth:`offsets` add up to the decision value. The part of a feature at its
         training mean is 0.
         """
+        return np.ascontiguousarray(self._standardised(self._checked(X)) * self.coef_)
+
+    def offsets(self, X: Any) -> npt.NDArray[np.float64]:
+        """Decision values of pictures with the mean features, shape (n_pictures,): the same."""
+        return np.full(len(self._checked(X)), self.intercept_)
+
+    def _checked(self, X: Any) -> npt.NDArray[np.float64]:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.ascontiguousarray(self._standardised(X) * self.coef_)
+        return np.asarray(validate_data(self, X, dtype=np.float64, reset=False))
 
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(np.clip((X - self.mean_) / self.scale_, -CLIP, CLIP))
 
 
-def _balanced(weights: npt.NDArray[Any], is_second: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Scale the weights to the same sum for both classes; the total does not change."""
+def balanced(weights: npt.NDArray[Any], is_second: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Scale the weights to the same sum for both classes; the total does not change.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_pictures,)
+    is_second : ndarray of bool of shape (n_pictures,)
+
+    Returns
+    -------
+    ndarray of shape (n_pictures,)
+    """
     shares = np.where(is_second, weights[is_second].sum(), weights[~is_second].sum())
     return np.asarray(weights / np.maximum(shares, np.finfo(float).tiny) * weights.sum() / 2)

@@ -75,6 +75,34 @@ class LikelihoodRatioCalibrator(BaseEstimator):
         return np.asarray(np.clip(llrs, self.lower_bound_, self.upper_bound_))
 
 
+def neutral_score(scores: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Score at which a logistic regression gives a likelihood ratio of 1.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n_pictures,)
+    y : array-like of shape (n_pictures,)
+        1 for fake, 0 for real, in any proportion.
+
+    Returns
+    -------
+    float
+        The mean of the two classes' mean scores, where fakes do not have the larger scores.
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import neutral_score
+    >>> round(neutral_score([1.0, 2.0, 2.0, 3.0], [0, 0, 1, 1]), 3)
+    2.0
+    """
+    scores, y = np.asarray(scores, float), np.asarray(y)
+    regression = LogisticRegression(class_weight="balanced").fit(scores.reshape(-1, 1), y)
+    slope = regression.coef_[0, 0]
+    if slope <= 0:
+        return float(scores[y == 0].mean() + scores[y == 1].mean()) / 2
+    return float(-regression.intercept_[0] / slope)
+
+
 def empirical_bounds(llrs: npt.ArrayLike, y: npt.ArrayLike) -> tuple[float, float]:
     r"""Empirical lower and upper bound of likelihood ratios (ELUB).
 
@@ -175,6 +203,31 @@ def shown_llr(llr: float) -> float:
     return rounded + 0.0  # never -0.0
 
 
+def false_alarm_bound(n_alarms: npt.ArrayLike, n_real: int) -> npt.NDArray[np.float64]:
+    """Upper bound of a rate of false alarms, with 95 % confidence.
+
+    Parameters
+    ----------
+    n_alarms : array-like of int
+        Real pictures called fake.
+    n_real : int
+        Real pictures, each independent of the others.
+
+    Returns
+    -------
+    ndarray
+        One-sided 95 % Clopper-Pearson bounds: quantiles of the beta distribution.
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import false_alarm_bound
+    >>> false_alarm_bound([0, 3], 300).round(4)
+    array([0.0099, 0.0256])
+    """
+    n_alarms = np.asarray(n_alarms)
+    return np.asarray(beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms))
+
+
 def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
     """Smallest threshold that keeps the false-alarm rate within a limit, with 95 % confidence.
 
@@ -207,10 +260,8 @@ def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:
         raise ValueError(f"`max_fpr` must lie between 0 and 1; got {max_fpr}")
     ordered = np.sort(np.asarray(real_scores, float))[::-1]
     n_real = len(ordered)
-    # Clopper-Pearson: the bound of k alarms among n is a quantile of the beta distribution. More
-    # alarms than the rate itself allows are not tried.
-    n_alarms = np.arange(min(int(max_fpr * n_real) + 1, n_real))
-    bounds = beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms)
+    # More alarms than the rate itself allows are not tried.
+    bounds = false_alarm_bound(np.arange(min(int(max_fpr * n_real) + 1, n_real)), n_real)
     n_allowed = int(np.searchsorted(bounds, max_fpr, side="right"))
     if n_allowed == 0:
         best = bounds[0] if n_real else 1.0

@@ -16,6 +16,7 @@ from .distance import ClassDistance, NeighbourDistance
 SUBSAMPLED = frozenset({"JPEG 4:2:0", "JPEG 4:2:2"})
 
 _SIZE_SLACK = 1.25  # factor by which pictures may be smaller or larger than the training pictures
+_FAKE_SHARE = 0.8  # of the limit of the distance, within which a verdict of fake is given
 EQUAL_CHANNELS = 1e-4  # asynchrony features below this differ from 0 by rounding only
 COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBX"})
 _MODE_WORDS = {
@@ -116,6 +117,32 @@ class TrainingDomain(BaseEstimator):
             reasons.append(self._about_features(features))
         return [reason for reason in reasons if reason]
 
+    @property
+    def limit_of_fake(self) -> float:
+        """Largest distance of the features within which a picture is called fake."""
+        few = isinstance(self.range_, ClassDistance)
+        return self.range_.limit_ * (1.0 if few else _FAKE_SHARE)
+
+    def doubt_of_fake(self, features: npt.NDArray[Any]) -> str:
+        """Say why a picture is too unlike the training pictures to be called fake; empty if not.
+
+        A photograph can be prepared so that it is called fake; it then lies at the edge of what
+        the model knows.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n_features,)
+            See :meth:`objections`.
+        """
+        limit, distance = self.limit_of_fake, self.range_.distance(features)
+        if distance <= limit:
+            return ""
+        return (
+            "too unlike the training pictures to be called fake: feature distance "
+            f"{_beyond(distance):.1f} "
+            f"(up to {limit:.1f} for this verdict)"
+        )
+
     def _about_coding(self, facts: ImageFacts, n_features: int) -> str:
         if facts.coding == "pixels" or facts.coding in self.codings_:
             return ""
@@ -143,7 +170,7 @@ class TrainingDomain(BaseEstimator):
         if distance <= self.range_.limit_:
             return ""
         words = (
-            f"unlike the training pictures: feature distance {distance:.1f} "
+            f"unlike the training pictures: feature distance {_beyond(distance):.1f} "
             f"(up to {self.range_.limit_:.1f} is usual)"
         )
         if isinstance(self.range_, ClassDistance):
@@ -162,6 +189,11 @@ def _about_pixels(facts: ImageFacts, features: npt.NDArray[Any]) -> str:
     if facts.transparent:
         return "transparent parts: what was read is not what is seen"
     return ""
+
+
+def _beyond(distance: float) -> float:
+    """Round up, so that a distance beyond a limit also looks so."""
+    return math.ceil(distance * 10) / 10
 
 
 def _side_range(facts: Sequence[ImageFacts]) -> tuple[int, int]:

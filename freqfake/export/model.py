@@ -11,18 +11,19 @@ from .._optional import extra
 from .._version import __version__
 from ..detector.detector import Detector
 from ..detector.model import MIN_LLR
+from ..detector.scoring import TRIAL
 from ..evidence.domain import COLOUR_MODES, EQUAL_CHANNELS
 from ..exceptions import OperatingPointError
 from ..features.rich import MIN_SIDE
 from .graph import IR_VERSION, OPSET, Graph, Tensor, side
 from .rich import rich_features
 from .spectra import asynchrony_features
-from .verdict import distance_of, llr_of, score_of
+from .verdict import by_group, distance_of, group_of, llr_of, score_of
 
-FORMAT_VERSION = 1  # of what is stored besides the graph
+FORMAT_VERSION = 2  # of what is stored besides the graph
 
 _RATES = (0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of false alarms, the usual ones
-_RECOMPRESSION = {"quality": 95, "subsampling": "4:4:4"}  # as in freqfake.batch.copies.reencoded
+_RECOMPRESSION = {"quality": 95, "subsampling": TRIAL}  # as in freqfake.batch.copies.reencoded
 
 
 def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def about_detector(detector: Detector) -> dict[str, Any]:
     thresholds = {}
     for rate in _RATES:
         with suppress(OperatingPointError):
-            thresholds[str(rate)] = detector.threshold(rate)
+            thresholds[str(rate)] = _thresholds(detector, rate)
     return {
         "format": FORMAT_VERSION,
         "freqfake": __version__,
@@ -80,13 +81,18 @@ def about_detector(detector: Detector) -> dict[str, Any]:
         "codings": list(detector.domain.codings_),
         "sides": list(detector.domain.side_limits()),
         "max_distance": detector.domain.range_.limit_,
+        "max_distance_fake": detector.domain.limit_of_fake,
         "equal_channels": None if rich else EQUAL_CHANNELS,
         "min_llr": MIN_LLR,
-        "llr_bounds": [detector.calibrator.lower_bound_, detector.calibrator.upper_bound_],
-        "threshold": None if detector.max_fpr is None else detector.threshold(),
+        "max_fpr": detector.max_fpr,
         "thresholds": thresholds,
         "recompression": _RECOMPRESSION if rich else None,
     }
+
+
+def _thresholds(detector: Detector, rate: float | None) -> list[float]:
+    """Find the threshold in each group of deliveries."""
+    return [detector.threshold(rate, evidence=part) for part in detector.evidence_by_group]
 
 
 def _outputs(detector: Detector, image: Tensor) -> dict[str, Tensor]:
@@ -97,9 +103,15 @@ def _outputs(detector: Detector, image: Tensor) -> dict[str, Tensor]:
     else:
         features = asynchrony_features(image, detector.spectrum)
     score = score_of(detector, features).op("Squeeze")
-    llr = llr_of(detector.calibrator, score)
-    distance = distance_of(detector, features)
-    return {"score": score, "llr": llr, "distance": distance, "features": features}
+    group = group_of(detector, features)
+    return {
+        "score": score,
+        "llr": llr_of(detector, score, group),
+        "threshold": by_group(_thresholds(detector, None), group),
+        "distance": distance_of(detector, features),
+        "group": group.double(),
+        "features": features,
+    }
 
 
 def _file(graph: Graph, outputs: dict[str, Tensor], about: str) -> bytes:

@@ -6,9 +6,9 @@ import numpy.typing as npt
 from ..detector.detector import Detector
 from ..estimators.adaptation import GaussianExpectationAdapter
 from ..estimators.expectations import GaussianExpectationScaler
+from ..estimators.panel import DeliveryPanelClassifier
 from ..estimators.ridge import CLIP, StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
-from ..evidence.calibration import LikelihoodRatioCalibrator
 from ..evidence.distance import CLIP as RANGE_CLIP
 from ..evidence.distance import N_NEIGHBOURS, ClassDistance, NeighbourDistance
 from .graph import Tensor, join
@@ -19,17 +19,37 @@ _Array = npt.NDArray[np.float64]
 def score_of(detector: Detector, features: Tensor) -> Tensor:
     """Compute the decision value."""
     classifier = detector.classifier
-    if isinstance(classifier, StandardizedRidgeClassifier):
-        score = _linear(classifier, features)
-        adapter = detector.score_adapter
-        return score if adapter is None else _to_source(adapter, score)
-    return _kernel(classifier.estimator_, _scaled(classifier.target_scaler_, features))
+    if isinstance(classifier, GaussianExpectationAdapter):
+        return _kernel(classifier.estimator_, _scaled(classifier.target_scaler_, features))
+    standard = _clipped(classifier, features)
+    panel = isinstance(classifier, DeliveryPanelClassifier)
+    score = _panel(classifier, standard) if panel else _linear(classifier, standard)
+    adapter = detector.score_adapter
+    return score if adapter is None else _to_source(adapter, score)
 
 
-def llr_of(calibrator: LikelihoodRatioCalibrator, score: Tensor) -> Tensor:
+def llr_of(detector: Detector, score: Tensor, group: Tensor) -> Tensor:
     """Compute the calibrated and bounded log10 likelihood ratio."""
-    bounds = float(calibrator.lower_bound_), float(calibrator.upper_bound_)
-    return (score * float(calibrator.slope_)).op("Clip", *bounds)
+    parts = [evidence.calibrator_ for evidence in detector.evidence_by_group]
+    slope, low, high = (
+        by_group([float(getattr(part, name)) for part in parts], group)
+        for name in ("slope_", "lower_bound_", "upper_bound_")
+    )
+    return (score * slope).op("Max", low).op("Min", high)
+
+
+def group_of(detector: Detector, features: Tensor) -> Tensor:
+    """Find the number of the group of deliveries, 0 if the model does not distinguish them."""
+    classifier = detector.classifier
+    if detector.by_delivery is None or not isinstance(classifier, DeliveryPanelClassifier):
+        return features.op("Size") * 0
+    near = _nearness(classifier, _clipped(classifier, features))
+    return near.op("ArgMax", axis=-1, keepdims=0)
+
+
+def by_group(numbers: list[float], group: Tensor) -> Tensor:
+    """Pick the number of a group."""
+    return group.graph.op("Gather", np.array(numbers, float), group)
 
 
 def distance_of(detector: Detector, features: Tensor) -> Tensor:
@@ -41,10 +61,33 @@ def distance_of(detector: Detector, features: Tensor) -> Tensor:
     return _neighbour_distance(detector.domain.range_, features)
 
 
-def _linear(classifier: StandardizedRidgeClassifier, features: Tensor) -> Tensor:
+def _clipped(
+    classifier: StandardizedRidgeClassifier | DeliveryPanelClassifier, features: Tensor
+) -> Tensor:
     standard = _standardised(features, classifier.mean_, classifier.scale_)
-    parts = standard.op("Clip", float(-CLIP), float(CLIP)).op("Mul", classifier.coef_)
-    return parts.op("ReduceSum").op("Add", [classifier.intercept_])
+    return standard.op("Clip", float(-CLIP), float(CLIP))
+
+
+def _linear(classifier: StandardizedRidgeClassifier, standard: Tensor) -> Tensor:
+    return standard.op("Mul", classifier.coef_).op("ReduceSum").op("Add", [classifier.intercept_])
+
+
+def _panel(classifier: DeliveryPanelClassifier, standard: Tensor) -> Tensor:
+    n_regressions, n_deliveries, n_features = classifier.coef_.shape
+    coefs = classifier.coef_.reshape(-1, n_features).T
+    scores = (standard @ coefs).op("Add", classifier.intercept_.ravel())
+    weighted = scores.reshape(n_regressions, n_deliveries) * _nearness(classifier, standard)
+    sums = weighted.sum(1)
+    if n_regressions == 1:
+        return sums
+    return sums.take([0]) + sums.take(range(1, n_regressions)).op("ReduceMax")
+
+
+def _nearness(classifier: DeliveryPanelClassifier, standard: Tensor) -> Tensor:
+    """Compute the weights of the members."""
+    place = (standard @ classifier.delivery_coef_.T).op("Add", classifier.delivery_intercept_)
+    distances = _squared_distances(place, classifier.centers_).op("Sqrt")
+    return (distances * float(-1 / classifier.reach)).op("Softmax", axis=-1)
 
 
 def _kernel(classifier: RBFSVMClassifier, features: Tensor) -> Tensor:

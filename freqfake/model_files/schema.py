@@ -9,9 +9,11 @@ import numpy as np
 from ..estimators.adaptation import GaussianExpectationAdapter
 from ..estimators.expectations import Expectations, GaussianExpectationScaler
 from ..estimators.mixture import RealFakeMixture
+from ..estimators.panel import DeliveryPanelClassifier
 from ..estimators.ridge import StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
 from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.deliveries import DeliveryEvidence, Evidence
 from ..evidence.distance import ClassDistance, NeighbourDistance
 from ..evidence.domain import TrainingDomain
 from ..features.asynchrony import FEATURE_NAMES
@@ -24,6 +26,21 @@ from ..features.spectrum import Spectrum
 _N = {"n_features_in_": int}
 MEMBERS: dict[type, dict[str, Any]] = {
     ClassDistance: {"means_": (2, "n"), "precisions_": (2, "n", "n"), "limit_": float},
+    DeliveryEvidence: {"groups_": (None,), "parts_": list[Evidence]},
+    DeliveryPanelClassifier: {
+        "alpha": float,
+        "reach": float,
+        "classes_": (2,),
+        "mean_": ("n",),
+        "scale_": ("n",),
+        "centers_": ("m", "k"),
+        "coef_": ("j", "m", "n"),
+        "intercept_": ("j", "m"),
+        "delivery_coef_": ("k", "n"),
+        "delivery_intercept_": ("k",),
+        **_N,
+    },
+    Evidence: {"calibrator_": LikelihoodRatioCalibrator, "held_out_": [(None,), (None,)]},
     GaussianExpectationAdapter: {
         "estimator": RBFSVMClassifier | None,
         "expectations": {*get_args(Expectations)},
@@ -99,7 +116,9 @@ MEMBERS: dict[type, dict[str, Any]] = {
 }
 CLASSES = {cls.__name__: cls for cls in MEMBERS}
 DETECTOR: dict[str, Any] = {
-    "classifier": GaussianExpectationAdapter | StandardizedRidgeClassifier,
+    "classifier": GaussianExpectationAdapter
+    | StandardizedRidgeClassifier
+    | DeliveryPanelClassifier,
     "calibrator": LikelihoodRatioCalibrator,
     "domain": TrainingDomain,
     "held_out": [(None,), (None,)],
@@ -108,16 +127,17 @@ DETECTOR: dict[str, Any] = {
     "spectrum": {*get_args(Spectrum)},
     "max_fpr": float | None,
     "score_adapter": GaussianExpectationAdapter | None,
+    "by_delivery": DeliveryEvidence | None,
     "info": dict,
 }
-_OPTIONAL = {"distance_before_", "distance_after_", "agrees_"}  # only after adaptation
-_WIDTHS = (".scale_", ".usual_")  # divisors
-_WHOLE = {"classes_": "i", "source_labels_": "i", "training_hashes": "u"}
+OPTIONAL = {"distance_before_", "distance_after_", "agrees_", "by_delivery"}  # may be missing
+_WIDTHS = (".reach", ".scale_", ".usual_")  # divisors
+_WHOLE = {"classes_": "i", "groups_": "i", "source_labels_": "i", "training_hashes": "u"}
 
 
 def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str) -> None:
     """Raise an error for members that are missing, unknown, or of the wrong type or shape."""
-    missing = expected.keys() - members.keys() - _OPTIONAL
+    missing = expected.keys() - members.keys() - OPTIONAL
     unknown = members.keys() - expected.keys()
     for word, names in (("lacks", missing), ("has unknown members:", unknown)):
         if names:
@@ -142,6 +162,19 @@ def check_parts_fit(state: dict[str, Any]) -> None:
         raise ValueError(f"the parts are for {sorted(widths)} features, not for {n_features}")
     if moved is not None and (six or _widths(moved) != {1}):
         raise ValueError("the score adapter does not fit the detector")
+    if state.get("by_delivery") is not None:
+        _check_groups(state["by_delivery"], classifier)
+
+
+def _check_groups(known: DeliveryEvidence, classifier: Any) -> None:
+    """Raise an error if the evidence by delivery does not fit the members of a panel."""
+    if not isinstance(classifier, DeliveryPanelClassifier):
+        raise ValueError("only a panel distinguishes deliveries")
+    groups, n_members = known.groups_, len(classifier.centers_)
+    if len(groups) != len(known.parts_):
+        raise ValueError(f"{len(groups)} groups of deliveries have {len(known.parts_)} parts")
+    if (np.diff(groups) <= 0).any() or groups[0] < 0 or groups[-1] >= n_members:
+        raise ValueError(f"the groups of deliveries are not numbers of the {n_members} members")
 
 
 def _widths(adapter: GaussianExpectationAdapter) -> set[int]:
@@ -166,6 +199,8 @@ def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: 
             raise ValueError(f"{where} is not one of {', '.join(sorted(expected))}")
     elif not _is_a(member, expected):
         raise ValueError(f"{where} is {type(member).__name__}, which is not allowed")
+    else:
+        _check_width(member, where)
 
 
 def _check_array(
@@ -184,7 +219,11 @@ def _check_array(
         raise ValueError(f"{where} holds NaN or infinity")
     if not member.size and kind != "u":  # pictures in memory have no hashes
         raise ValueError(f"{where} is empty")
-    if where.endswith(_WIDTHS) and not (member > 0).all():
+    _check_width(member, where)
+
+
+def _check_width(member: Any, where: str) -> None:
+    if where.endswith(_WIDTHS) and not np.all(member > 0):
         raise ValueError(f"{where} holds a width that is not positive")
 
 

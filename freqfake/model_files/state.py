@@ -17,7 +17,7 @@ import numpy as np
 from .._files import PathLike
 from .._text import did_you_mean
 from ..exceptions import ModelFileError
-from .schema import CLASSES, DETECTOR, MEMBERS, check_members, check_parts_fit
+from .schema import CLASSES, DETECTOR, MEMBERS, OPTIONAL, check_members, check_parts_fit
 from .tensors import Arrays, digest, read_tensors, write_tensors
 from .untrusted import refused_by_name
 
@@ -33,7 +33,8 @@ def state_digest(state: dict[str, Any]) -> str:
     Parameters
     ----------
     state : dict
-        Estimators of this package, arrays and JSON values by name: ``vars(detector)``.
+        Estimators of this package, arrays and JSON values by name: ``vars(detector)``. Parts that
+        may be missing count only if they are not None.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def state_digest(state: dict[str, Any]) -> str:
     ('22eb1dc7c251', '1237b30ce385')
     """
     arrays: Arrays = {}
-    return digest(_encode(state, arrays), arrays)
+    return digest(_encode(_present(state), arrays), arrays)
 
 
 def save_state(path: PathLike, state: dict[str, Any]) -> None:
@@ -68,7 +69,7 @@ def save_state(path: PathLike, state: dict[str, Any]) -> None:
         The state is not that of a detector: the file could not be loaded.
     """
     arrays: Arrays = {}
-    tree = _encode(state, arrays)
+    tree = _encode(_present(state), arrays)
     check_members(state, DETECTOR, "the detector")
     write_tensors(path, "detector", tree, arrays)
 
@@ -126,6 +127,11 @@ def read_manifest(model: PathLike) -> dict[str, Any]:
     """
     with refused_by_name(model, _WHAT, missing=lambda: _why_missing(model)):
         return _read(model)[0]
+
+
+def _present(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what a model lacks, as files of models without it do."""
+    return {k: v for k, v in state.items() if v is not None or k not in OPTIONAL}
 
 
 def _read(model: PathLike) -> tuple[dict[str, Any], Arrays]:

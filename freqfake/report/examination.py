@@ -1,7 +1,7 @@
 """Everything that a report says about a picture, as plain data: no HTML, no figures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .._files import PathLike
 from .._version import versions
-from ..batch.extraction import Picture, Unreadable, read_picture
+from ..batch.extraction import Extraction, Picture, Unreadable, compute_features, read_picture
 from ..detector.detector import Detector, load_detector
 from ..detector.model import TrainedModel
 from ..detector.scoring import Terms, VerdictOptions, score_picture
@@ -39,21 +39,15 @@ class Model:
         "rich" or "asynchrony".
     info : dict
         What it was trained on.
-    threshold : float
-        Score that a picture must exceed to be called fake; minus infinity if there is none.
     max_fpr : float or None
-        Rate of real pictures called fake that the threshold is for.
-    bounds : tuple of float
-        Smallest and largest log10 likelihood ratio that its calibration supports.
+        Rate of real pictures called fake that its thresholds are for.
     """
 
     name: str
     sha256: str
     features: str
     info: Mapping[str, Any]
-    threshold: float
     max_fpr: float | None
-    bounds: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -79,9 +73,13 @@ class Examination:
         The six asynchrony features; empty where there are none.
     contributions : dict of str to float
         Parts of the score of a model on the rich features; empty for other models.
-    shares_beyond : tuple of float
-        Shares of the model's held-out real and fake pictures whose score is at least as high;
-        empty without a score.
+    held_out : list of two ndarrays of shape (n_real,) and (n_fake,)
+        Scores of the held-out pictures that the verdict rests on: those delivered like this one,
+        if the model distinguishes deliveries.
+    threshold : float
+        Score that a picture must exceed to be called fake; minus infinity if there is none.
+    bounds : tuple of float
+        Smallest and largest log10 likelihood ratio that these pictures support.
     pixels : ndarray or None
         See :func:`freqfake.read_image`.
     made_at : datetime
@@ -103,10 +101,19 @@ class Examination:
     provenance: Provenance | None = None
     features: Mapping[str, float] = field(default_factory=dict)
     contributions: Mapping[str, float] = field(default_factory=dict)
-    shares_beyond: tuple[float, ...] = ()
+    held_out: Sequence[npt.NDArray[np.float64]] = field(default=(), repr=False, compare=False)
+    threshold: float = -np.inf
+    bounds: tuple[float, float] = (0.0, 0.0)
     pixels: npt.NDArray[Any] | None = field(default=None, repr=False, compare=False)
     made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     versions: Mapping[str, str] = field(default_factory=versions)
+
+    @property
+    def shares_beyond(self) -> tuple[float, ...]:
+        """Shares of the real and fake `held_out` whose score is at least as high; may be empty."""
+        if not np.isfinite(self.score):
+            return ()
+        return tuple(float(np.mean(scores >= self.score)) for scores in self.held_out)
 
     @property
     def words(self) -> str:
@@ -170,15 +177,12 @@ def prepare(
         name = os.fspath(detector)
         detector = load_detector(detector)
     terms = Terms(detector, **options)
-    calibrator = detector.calibrator
     model = Model(
         name=name or f"{detector.info.get('name', 'unnamed')} (a detector in memory)",
         sha256=detector.sha256,
         features=detector.features,
         info=detector.info,
-        threshold=terms.threshold,
         max_fpr=detector.max_fpr if terms.max_fpr is None else terms.max_fpr,
-        bounds=(float(calibrator.lower_bound_), float(calibrator.upper_bound_)),
     )
     return terms, model
 
@@ -190,17 +194,30 @@ def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = ""
         raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
     picture = read_picture(file or "", image, max_pixels=terms.max_pixels)
     row = score_picture(terms, picture)[0]
-    score = row["score"]
-    beyond = (float(np.mean(scores >= score)) for scores in terms.model.held_out)
     return Examination(
         **{**row, "path": file or ""},
         name=name or Path(file or "").name or file or "a picture in memory",
         prior=terms.prior,
         model=model,
         provenance=None if file is None else _provenance(file),
-        shares_beyond=tuple(beyond) if np.isfinite(score) else (),
+        **_evidence(picture, terms),
         **_from_pixels(picture, terms.model),
     )
+
+
+def _evidence(picture: Picture | Unreadable, terms: Terms) -> dict[str, Any]:
+    """Gather what the verdict rests on; of a picture without features, what the model has."""
+    evidence = terms.model.evidence
+    if isinstance(picture, Picture):
+        extraction = compute_features(picture, terms.model.compute)
+        if isinstance(extraction, Extraction):
+            evidence = terms.model.evidence_for(extraction.features)
+    calibrator = evidence.calibrator_
+    return {
+        "held_out": evidence.held_out_,
+        "threshold": terms.model.threshold(terms.max_fpr, evidence=evidence),
+        "bounds": (float(calibrator.lower_bound_), float(calibrator.upper_bound_)),
+    }
 
 
 def _provenance(path: PathLike) -> Provenance | None:

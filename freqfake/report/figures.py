@@ -93,7 +93,7 @@ def thumbnail(pixels: npt.NDArray[Any]) -> str:
 
 def verbal_scale(found: Examination) -> Figure:
     """Draw the likelihood ratio on the verbal scale."""
-    low, high = found.model.bounds
+    low, high = found.bounds
     description = (
         f"Scale of the log10 likelihood ratio from -7 (real) to 7 (generated). This picture: "
         f"{shown_llr(found.llr):.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
@@ -101,12 +101,12 @@ def verbal_scale(found: Examination) -> Figure:
     return _drawn(
         "scale",
         description,
-        lambda ax: plot_verbal_scale(found.llr, bounds=found.model.bounds, ax=ax),
+        lambda ax: plot_verbal_scale(found.llr, bounds=found.bounds, ax=ax),
         size=(5.2, 3.4),
     )
 
 
-def scores(found: Examination, model: TrainedModel) -> Figure:
+def scores(found: Examination) -> Figure:
     """Draw the score among those of the model's held-out pictures."""
     real, fake = found.shares_beyond
     description = (
@@ -114,11 +114,11 @@ def scores(found: Examination, model: TrainedModel) -> Figure:
         f"mostly right. This picture scores {found.score:.2f}; {real:.2%} of the real and "
         f"{fake:.2%} of the generated ones score at least that."
     )
-    options: dict[str, float] = {"score": found.score, "threshold": found.model.threshold}
+    options: dict[str, float] = {"score": found.score, "threshold": found.threshold}
     return _drawn(
         "scores",
         description,
-        lambda ax: plot_scores(*model.held_out, **options, ax=ax),
+        lambda ax: plot_scores(*found.held_out, **options, ax=ax),
         size=(5.2, 3.5),
     )
 

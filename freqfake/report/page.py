@@ -171,7 +171,7 @@ def _draw(found: Examination, model: TrainedModel) -> _Drawings:
         drawn.scale = figures.verbal_scale(found)
         drawn.parts = figures.parts(found, model)
     if found.shares_beyond:
-        drawn.scores = figures.scores(found, model)
+        drawn.scores = figures.scores(found)
     if found.pixels is None:
         return drawn
     part = figures.drawn_part(found.pixels)

@@ -162,6 +162,23 @@ def test_training_continues_without_unreadable_files(picture_folders, hostile, t
     assert out.exists()
 
 
+def test_training_from_photographs_alone(picture_folders, tmp_path):
+    (tmp_path / "real").mkdir()
+    for seed in range(12):
+        image = Image.fromarray(make_picture(seed, asynchrony=0.4, size=144))
+        image.save(tmp_path / "real" / f"{seed}.jpg", quality=88)
+    out = tmp_path / "m.safetensors"
+    sides = ["--real", tmp_path / "real", "--fake", picture_folders / "fake" / "00.png"]
+    done = run("train", *sides, "--simulate", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert f"12 real and 13 generated pictures, 12 of them simulated: {out}" in done.stderr
+    assert "files alone" not in done.stderr
+    done = run("info", out)
+    assert "13 generated pictures, 12 of them simulated from the real ones" in done.stdout
+    done = run("info", out, "--json")
+    assert '"n_simulated": 12' in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -172,6 +189,12 @@ def test_training_continues_without_unreadable_files(picture_folders, hostile, t
         (["score", "x.png", "--out", "no/such/folder/f.csv"], "no such folder"),
         (["features", "x.png", "--out", "."], "--out must be a file"),
         (["train", "--real", "x", "--fake", "y", "--out", "m"], "at least 10 readable real"),
+        (["train", "--real", "x", "--out", "m"], "at least 10 readable generated"),
+        (["train", "--real", "x", "--simulate", "--out", "m"], "at least 10 readable real"),
+        (
+            ["train", "--real", "x", "--simulate", "--features", "asynchrony", "--out", "m"],
+            "--simulate needs --features rich; got --features asynchrony",
+        ),
         (["evaluate", "--real", "x.png", "--fake", "y.png"], "0 real and 0 fake"),
     ],
 )

@@ -175,12 +175,12 @@ def test_scores_are_a_table(scores):
     by_name = {line.split(maxsplit=3)[3].strip(): line.split()[:3]
                for line in lines if line.startswith(("fake", "inconclusive", "error"))}  # fmt: skip
     assert by_name == {
-        ODD_AS_SHOWN: ["fake", "1.3", "0.95"],
-        "日本.png": ["inconclusive", "0.2", "0.62"],
+        ODD_AS_SHOWN: ["fake", "2.3", "0.99"],
+        "日本.png": ["inconclusive", "0.5", "0.75"],
         "text.jpg": ["error", "-", "-"],
     }
     words = " ".join(plain(text).split())
-    assert "moderate support for a generated picture (likelihood ratio 10^1.3)" in words
+    assert "moderately strong support for a generated picture (likelihood ratio 10^2.3)" in words
     assert "cannot read text.jpg: not a picture" in words
     assert lines[-3:] == ["", "3 pictures: 1 fake, 1 inconclusive, 1 error", ""]
     assert "see the column" not in text  # a terminal does not show that column
@@ -201,14 +201,14 @@ def test_narrow_terminals_show_the_numbers_below_the_name(pictures):
     assert status == 1
     assert max(map(width, lines)) <= 40
     assert lines[0].rstrip() == ODD_AS_SHOWN
-    assert lines[1].rstrip() == "  fake  llr\xa01.3  p_fake\xa00.95"
+    assert lines[1].rstrip() == "  fake  llr\xa02.3  p_fake\xa00.99"
     assert "\x1b" not in text
 
 
 def test_a_requested_format_is_used(pictures, piped):
     shown = show("score", "日本.png", "missing.png", "--format", "csv", cwd=pictures)
     assert shown == (1, piped)
-    assert piped.startswith("path,score,llr,p_fake,verdict,reason,error\n日本.png,0.1")
+    assert piped.startswith("path,score,llr,p_fake,verdict,reason,error\n日本.png,0.6")
 
 
 def test_features_are_a_table_even_on_a_dumb_terminal(pictures):

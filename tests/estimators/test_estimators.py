@@ -19,6 +19,7 @@ from freqfake import (
     FEATURE_NAMES,
     AdaptationWarning,
     AsynchronyTransformer,
+    DeliveryPanelClassifier,
     GaussianExpectationAdapter,
     GaussianExpectationScaler,
     RBFSVMClassifier,
@@ -43,6 +44,7 @@ def two_groups(n=100, *, gap=6.0, seed=0, shift=0.0, scale=1.0):
     [
         RBFSVMClassifier(),
         StandardizedRidgeClassifier(),
+        DeliveryPanelClassifier(),
         RealFakeMixture(),
         GaussianExpectationScaler(),
         GaussianExpectationScaler(expectations="per_feature", n_init=1),
@@ -81,6 +83,174 @@ def test_ridge_solves_its_normal_equations():
     ridge = StandardizedRidgeClassifier(alpha=5).fit(X, y, weights)
     np.testing.assert_allclose(ridge.decision_function(X), design @ solution, atol=1e-9)
     assert abs(ridge.intercept_) > 1e-4
+
+
+def opposite_rules(n=100, *, seed=0):
+    """Pictures of two deliveries, given by the first feature; the rule of the second is turned."""
+    rng = np.random.default_rng(seed)
+    deliveries, y = np.repeat([0.0, 2.0], 2 * n), np.tile([0, 1], 2 * n)
+    X = rng.normal(size=(4 * n, 6))
+    X[:, 0] += 10 * deliveries
+    X[:, 1] += np.where(deliveries > 0, 3, -3) * (2 * y - 1)
+    return X, y, deliveries[:, np.newaxis]
+
+
+def test_panel_of_one_delivery_and_kind_is_the_ridge_regression_in_other_units():
+    X, y = two_groups(60, gap=2)
+    X, y = X[:80], y[:80]  # 60 real, 20 fake
+    X[0] += 1000  # clipped
+    weights = np.random.default_rng(0).uniform(0.5, 2, 80)
+    expected = StandardizedRidgeClassifier(alpha=5).fit(X, y, weights).decision_function(X)
+    panel = DeliveryPanelClassifier(alpha=5)
+    for deliveries, kinds in ((None, None), (np.full((80, 2), 3.2), ["one"] * 80)):
+        scores = panel.fit(X, y, weights, deliveries, kinds).decision_function(X)
+        assert np.corrcoef(scores, expected)[0, 1] > 1 - 1e-9
+        real = weights * (y == 0)
+        mean = np.average(scores, weights=real)
+        assert np.average((scores - mean) ** 2, weights=real) == pytest.approx(1, abs=1e-6)
+        assert mean == pytest.approx(-np.average(scores, weights=weights * y), abs=1e-6)
+        assert panel.coef_.shape == (1, 1, 6)
+        assert panel.coef_.dtype == np.float32
+        assert panel.intercept_.shape == (1, 1)
+        assert not panel.nearest(X).any()
+
+
+def test_panel_solves_the_normal_equations_of_each_member():
+    """There is one for all kinds, and one for each."""
+    X, y, deliveries = opposite_rules(30)
+    X, y, deliveries, kinds = X[:100], y[:100], deliveries[:100], np.arange(100) // 2 % 2
+    fitted = DeliveryPanelClassifier(alpha=5, reach=0.5)
+    panel = fitted.fit(X, y, deliveries=deliveries, kinds=kinds)
+    assert panel.coef_.shape == (3, 2, 6)
+    design = np.column_stack([np.clip((X - panel.mean_) / panel.scale_, -4, 4), np.ones(100)])
+    for member, center in enumerate([0, 2]):
+        near = np.maximum(np.exp(-np.abs(deliveries[:, 0] - center) / 0.5), 0.01)
+        real = near * (y == 0) / near[y == 0].sum()
+        for number, fakes in enumerate([y == 1, (y == 1) & (kinds == 0), (y == 1) & (kinds == 1)]):
+            fake = near * fakes / near[fakes].sum()
+            normal = design.T @ (50 * (real + fake)[:, np.newaxis] * design)
+            normal += np.diag([5.0] * 6 + [0])
+            solution = np.linalg.solve(normal, design.T @ (50 * (fake - real)))
+            scores = design @ solution
+            mean = real @ scores
+            deviation = np.sqrt(real @ (scores - mean) ** 2)
+            zero = (
+                mean if number else (mean + fake @ scores) / 2 + np.sqrt(2 * np.log(2)) * deviation
+            )
+            coef, intercept = solution[:-1] / deviation, (solution[-1] - zero) / deviation
+            np.testing.assert_allclose(panel.coef_[number, member], coef, rtol=1e-5, atol=1e-6)
+            assert panel.intercept_[number, member] == pytest.approx(intercept, abs=1e-6)
+
+
+def three_kinds(n=300, *, rare=20, seed=0):
+    """Two usual kinds of fakes and a rare one, each with a trace of its own."""
+    rng = np.random.default_rng(seed)
+    sizes = (2 * n, n, n, rare)
+    kinds = np.repeat([0, 1, 2, 3], sizes)
+    X = rng.normal(size=(len(kinds), 40))
+    for kind in (1, 2, 3):
+        X[kinds == kind, kind] += 6
+    return X, (kinds > 0).astype(int), kinds
+
+
+def test_panel_finds_a_rare_kind_that_one_regression_misses():
+    X, y, kinds = three_kinds()
+    new, y_new, of_new = three_kinds(rare=200, seed=1)
+
+    def found(panel):
+        scores = panel.decision_function(new)
+        return (scores[of_new == 3] > np.quantile(scores[y_new == 0], 0.99)).mean()
+
+    panel = DeliveryPanelClassifier()
+    assert found(panel.fit(X, y)) < 0.25
+    assert found(panel.fit(X, y, kinds=kinds)) > 0.8
+    assert (panel.predict(new[y_new == 0]) == 0).mean() > 0.9
+    assert (panel.predict(new[y_new == 1]) == 1).mean() > 0.95
+
+
+def test_kinds_of_real_pictures_and_their_names_do_not_matter():
+    X, y, kinds = three_kinds(30)
+    numbered = DeliveryPanelClassifier().fit(X, y, kinds=kinds)
+    named = np.where(y == 1, np.array(["", "a", "b", "c"])[kinds], "photograph")
+    again = DeliveryPanelClassifier().fit(X, y, kinds=named)
+    np.testing.assert_array_equal(again.coef_, numbered.coef_)
+    assert len(again.coef_) == 4
+
+
+def test_real_pictures_have_mean_0_and_deviation_1_at_their_delivery():
+    """The zero of the regression for all kinds is elsewhere."""
+    rng = np.random.default_rng(0)
+    deliveries, y = np.repeat([0.0, 2.0], 800), np.tile([0, 1], 800)
+    X = rng.normal(size=(1600, 6)) * (1 + deliveries)[:, np.newaxis]
+    X[:, 1] += 3 * y
+    places, kinds = deliveries[:, np.newaxis], np.arange(1600) // 2 % 3
+    panel = DeliveryPanelClassifier(reach=0.2).fit(X, y, deliveries=places, kinds=kinds)
+    standard = np.clip((X - panel.mean_) / panel.scale_, -4, 4)
+    for member, center in enumerate(panel.centers_[:, 0]):
+        real = standard[(y == 0) & (deliveries == center)]
+        scores = real @ panel.coef_[:, member].T + panel.intercept_[:, member]
+        np.testing.assert_allclose(scores[:, 1:].mean(axis=0), 0, atol=0.1)
+        np.testing.assert_allclose(scores.std(axis=0), 1, atol=0.1)
+
+
+def test_a_shift_moves_scores_by_their_nearness():
+    X, y, deliveries = opposite_rules()
+    panel = DeliveryPanelClassifier().fit(X, y, deliveries=deliveries, kinds=np.arange(len(y)) % 3)
+    before, near = panel.decision_function(X), panel.nearness(X)
+    assert near.shape == (len(X), 2)
+    assert (near > 0).all()
+    np.testing.assert_allclose(near.sum(axis=1), 1)
+    np.testing.assert_array_equal(panel.nearest(X), near.argmax(axis=1))
+    assert panel.shift([3.0, -1.0]) is panel
+    np.testing.assert_allclose(panel.decision_function(X), before - near @ [3, -1], atol=1e-9)
+    np.testing.assert_array_equal(panel.nearness(X), near)
+
+
+def test_panel_learns_opposite_rules_and_finds_the_delivery():
+    X, y, deliveries = opposite_rules()
+    new, y_new, of_new = opposite_rules(seed=1)
+    panel = DeliveryPanelClassifier(alpha=1, reach=0.3).fit(X, y, deliveries=deliveries)
+    np.testing.assert_array_equal(panel.centers_, [[0], [2]])
+    np.testing.assert_array_equal(panel.nearest(new), of_new[:, 0] == 2)
+    assert (panel.predict(new) == y_new).mean() > 0.97
+    assert (StandardizedRidgeClassifier(alpha=1).fit(X, y).predict(new) == y_new).mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    ("classifier", "n_kinds"),
+    [(DeliveryPanelClassifier, 1), (DeliveryPanelClassifier, 3), (StandardizedRidgeClassifier, 0)],
+)
+def test_contributions_and_offsets_add_up_to_the_score(classifier, n_kinds):
+    X, y, deliveries = opposite_rules()
+    kinds = np.arange(len(y)) // 2 % max(n_kinds, 1)
+    options = {"deliveries": deliveries, "kinds": kinds} if n_kinds else {}
+    fitted = classifier().fit(X, y, **options)
+    whole = fitted.contributions(X).sum(axis=1) + fitted.offsets(X)
+    np.testing.assert_allclose(fitted.decision_function(X), whole, rtol=0, atol=1e-9)
+    at_mean = fitted.mean_[np.newaxis]
+    assert not fitted.contributions(at_mean).any()
+    np.testing.assert_allclose(fitted.offsets(at_mean), fitted.decision_function(at_mean))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_scores_of_a_panel_do_not_depend_on_the_batch(order):
+    rng = np.random.default_rng(0)
+    X, places = np.array(rng.normal(size=(90, 500)), order=order), rng.uniform(0, 3, (90, 2))
+    kinds = np.arange(90) // 2 % 3
+    panel = DeliveryPanelClassifier().fit(X, np.arange(90) % 2, deliveries=places, kinds=kinds)
+    assert panel.coef_.shape[:2] == (4, len(panel.centers_))
+    assert len(panel.centers_) > 8
+    for method in (panel.decision_function, panel.contributions, panel.offsets, panel.nearness):
+        alone = [method(row[np.newaxis])[0] for row in X]
+        np.testing.assert_array_equal(method(X), alone)
+        np.testing.assert_array_equal(method(X[::3]), alone[::3])
+
+
+@pytest.mark.parametrize("options", [{"deliveries": [[0.0]] * 39}, {"kinds": [0] * 39}])
+def test_panel_needs_a_delivery_and_a_kind_for_each_picture(options):
+    X, y = two_groups(20)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        DeliveryPanelClassifier().fit(X, y, **options)
 
 
 def test_estimators_in_a_grid_search_with_a_dataframe():

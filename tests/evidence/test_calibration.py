@@ -10,11 +10,16 @@ from freqfake.evidence.calibration import (
     LikelihoodRatioCalibrator,
     empirical_bounds,
     false_alarm_threshold,
+    neutral_score,
     posterior,
     shown_llr,
     verbal_equivalent,
 )
+from freqfake.evidence.deliveries import DeliveryEvidence, Evidence, delivery_of
+from freqfake.evidence.distance import ClassDistance, NeighbourDistance
+from freqfake.evidence.domain import TrainingDomain
 from freqfake.evidence.metrics import cllr, cllr_min, detection_metrics, equal_error_rate
+from freqfake.pictures.facts import ImageFacts
 
 
 def test_metrics_computed_by_hand():
@@ -98,6 +103,32 @@ def test_scores_worse_than_chance_give_no_evidence():
     assert not calibrator.predict([-5.0, 5.0]).any()
 
 
+@pytest.mark.parametrize("n_fake", [20_000, 2000])
+@pytest.mark.parametrize(("mean", "gap"), [(0, 2), (-3, 1), (7, 4)])
+def test_the_neutral_score_of_two_normals_is_in_the_middle(n_fake, mean, gap):
+    y = np.repeat([0, 1], [20_000, n_fake])
+    scores = np.random.default_rng(0).normal(mean + gap * y)
+    assert neutral_score(scores, y) == pytest.approx(mean + gap / 2, abs=0.06)
+
+
+def test_the_neutral_score_is_where_logistic_regression_is_undecided():
+    """Classes of unequal variance: not the middle of their means."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 5000)
+    scores = np.concatenate([rng.normal(-1, 0.3, 5000), rng.normal(3, 2, 5000)])
+    zero = neutral_score(scores, y)
+    assert zero < 0.5
+    # Logistic regression fits the sum of its probabilities to the number of fakes.
+    assert neutral_score(scores - zero, y) == pytest.approx(0, abs=1e-3)
+    calibrator = LikelihoodRatioCalibrator().fit(scores - zero, y)
+    assert calibrator.slope_ > 0
+
+
+def test_without_larger_scores_of_fakes_the_middle_is_neutral():
+    assert neutral_score([3.0, 5.0, 1.0, 1.0, 1.0], [0, 0, 1, 1, 1]) == 2.5
+    assert neutral_score([4.0, 4.0, 4.0], [0, 1, 1]) == 4
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_figures_of_merit_against_lir(seed):
     pytest.importorskip("lir", reason="lir, the reference implementation, is not installed")
@@ -165,3 +196,94 @@ def test_false_alarm_threshold_keeps_its_rate():
         false_alarm_threshold(np.arange(298), 0.01)
     with pytest.raises(ValueError, match="between 0 and 1"):
         false_alarm_threshold(scores, 1.0)
+
+
+# --- by delivery ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("coding", "quality", "compression"),
+    [("lossless", 0, 0), ("pixels", 0, 0), ("JPEG 4:4:4", 88, 1), ("JPEG 4:4:4", 87, 3),
+     ("JPEG 4:2:0", 88, 2), ("JPEG 4:2:2", 100, 2), ("JPEG 4:2:0", 65, 3), ("JPEG 4:2:0", 64, 4),
+     ("JPEG 4:4:4", 1, 4), ("JPEG 4:2:0", 0, 3), ("lossy WEBP", 0, 3)],
+)  # fmt: skip
+def test_delivery_of_each_coding(coding, quality, compression):
+    facts = ImageFacts(256, 1000, "RGB", coding, quality=quality)
+    assert delivery_of(facts) == (8, compression)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side"),
+    [(96, 300, 96), (95, 300, 96), (1, 1, 96), (1448, 1448, 1448), (1449, 9999, 1448)],
+)
+def test_sides_beyond_the_limits_count_as_these(width, height, side):
+    for size in ((width, height), (height, width)):
+        assert delivery_of(ImageFacts(*size, "RGB", "lossless"))[0] == np.log2(side)
+
+
+@pytest.fixture
+def small_groups(monkeypatch):
+    monkeypatch.setattr("freqfake.evidence.deliveries.MIN_REAL", 4)
+    monkeypatch.setattr("freqfake.evidence.deliveries.MIN_FAKE", 2)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_a_group_holds_one_picture_of_each_family():
+    families = np.array([0, 0, 0, 1, 1, 2, 3, 4, 4, 5, 5])
+    groups = np.array([3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 3])
+    y = np.array([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
+    scores = np.array([9.0, -3, 9, -2, 9, -1, -4, 2, 9, 3, 9])
+    found = DeliveryEvidence().fit(scores, y, groups, families)
+    assert found.groups_.tolist() == [7]  # the other has a real and a fake picture
+    assert [sorted(side) for side in found.part(7).held_out_] == [[-4, -3, -2, -1], [2, 3]]
+    expected = LikelihoodRatioCalibrator().fit([-3.0, -2, -1, -4, 2, 3], [0] * 4 + [1] * 2)
+    assert vars(found.part(7).calibrator_) == vars(expected)
+    assert found.part(3) is found.part(8) is None
+
+
+@pytest.mark.usefixtures("small_groups")
+@pytest.mark.parametrize(("n_real", "n_fake"), [(3, 9), (9, 1)])
+def test_small_groups_are_left_out(n_real, n_fake):
+    y = np.repeat([0, 1], [n_real, n_fake])
+    found = DeliveryEvidence().fit(y - 0.5, y, np.zeros(len(y), int), np.arange(len(y)))
+    assert (len(found.groups_), found.parts_) == (0, [])
+
+
+def test_power_counts_what_is_called_fake():
+    calibrator = LikelihoodRatioCalibrator()
+    calibrator.slope_, calibrator.lower_bound_, calibrator.upper_bound_ = 1.0, -2.0, 2.0
+    real, fake = np.repeat([-1.0, 1.5, 2.5], [197, 2, 1]), np.repeat([0.5, 1.0, 3.0], [3, 2, 5])
+    evidence = Evidence.of(calibrator, [real, fake])
+    words = (
+        "at this size and quality, the model recognises about {} of 100 generated faces and calls "
+        "{} of 1000 photographs fake"
+    )
+    for threshold, min_llr, shares in (
+        (-np.inf, 1.0, (70, 15)), (1.0, 1.0, (50, 15)), (1.5, 1.0, (50, 5)), (3.0, 1.0, (0, 0)),
+        (-np.inf, 0.5, (100, 15)), (-np.inf, 2.1, (0, 0)),
+    ):  # fmt: skip
+        assert evidence.power(threshold, min_llr) == words.format(*shares)
+
+
+def test_a_verdict_of_fake_needs_a_nearer_picture():
+    """One feature, of which 2 is the usual distance from the fifth neighbour."""
+    near = NeighbourDistance()
+    near.center_, near.scale_, near.projection_ = np.zeros(1), np.ones(1), np.ones((1, 1))
+    near.references_, near.usual_, near.limit_ = [np.zeros((9, 1))] * 2, np.full(2, 2.0), 1.0
+    domain = TrainingDomain()
+    domain.range_ = near
+    assert domain.doubt_of_fake(np.array([1.59])) == ""
+    assert domain.doubt_of_fake(np.array([-1.8])) == (
+        "too unlike the training pictures to be called fake: feature distance 0.9 (up to 0.8 for "
+        "this verdict)"
+    )
+
+
+def test_the_six_features_have_one_limit_for_all_verdicts():
+    domain = TrainingDomain()
+    domain.range_ = ClassDistance()
+    domain.range_.means_, domain.range_.precisions_ = np.zeros((2, 6)), np.array([np.eye(6)] * 2)
+    domain.range_.limit_ = 3.0
+    assert domain.limit_of_fake == 3
+    assert domain.doubt_of_fake(np.array([2.9, 0, 0, 0, 0, 0])) == ""
+    assert domain.doubt_of_fake(np.array([3.1, 0, 0, 0, 0, 0]))

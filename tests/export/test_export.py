@@ -1,5 +1,6 @@
 """ONNX files: onnxruntime gets the same results from pictures as the detector."""
 
+import copy
 import io
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import ROOT, make_picture
+from helpers import LOSSLESS, POSTED, ROOT, make_picture, train_panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -20,17 +21,16 @@ from PIL import Image
 
 import freqfake
 from freqfake import cli
-from freqfake.batch.copies import reencoded
+from freqfake.batch.copies import as_jpeg, reencoded
 from freqfake.batch.extraction import Extraction, extract, feature_function
 from freqfake.detector.training import train_on_extractions
-from freqfake.pictures.facts import ImageFacts
+from freqfake.pictures.reading import read_bytes
 
 onnx = pytest.importorskip("onnx", reason="ONNX files need the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX files are run by onnxruntime")
 
 from freqfake.export import export_onnx  # noqa: E402
 
-LOSSLESS = ImageFacts(64, 64, "RGB", "lossless")
 SIZES = [(64, 64), (65, 97), (127, 128), (540, 73), (72, 523)]
 
 
@@ -70,7 +70,9 @@ FLAT = {
     "gradient": np.stack(np.broadcast_arrays(*np.ogrid[:200, :150], 9), -1).astype(np.uint8),
 }
 EMBEDDED = ("faces", "lewoo")
-MODELS = ("asynchrony", "modulus", "rich", "adapted asynchrony", "adapted rich", *EMBEDDED)
+ADAPTED = ("adapted asynchrony", "adapted rich", "adapted panel")
+PANELS = ("panel", "panel of kinds", "one delivery")
+MODELS = ("asynchrony", "modulus", "rich", *PANELS, *ADAPTED, *EMBEDDED)
 SAMPLES = sorted(path for path in (ROOT / "tests" / "samples").glob("*/*.*"))
 
 
@@ -91,7 +93,7 @@ class Exported:
         return dict(zip(names, self.session.run(None, {"image": image}), strict=True))
 
     def expected(self, image):
-        """Score, ratio and distance by the detector."""
+        """All outputs but the features, by the detector."""
         detector = self.detector
         compute = feature_function(detector.features, detector.spectrum)
         extraction = extract("", image, compute=compute)
@@ -100,7 +102,16 @@ class Exported:
         if detector.features == "asynchrony":
             known = detector.classifier.to_source([features])[0]
         distance = detector.domain.range_.distance(known)
-        return {"score": score, "llr": detector.calibrator.predict(score), "distance": distance}
+        evidence, group = detector.evidence_for(features), 0
+        if detector.by_delivery is not None:
+            group = detector.classifier.nearest([features])[0]
+        return {
+            "score": score,
+            "llr": evidence.calibrator_.predict(score),
+            "threshold": detector.threshold(evidence=evidence),
+            "distance": distance,
+            "group": group,
+        }
 
     def check(self, image, tolerance=1e-5):
         image = np.ascontiguousarray(image)
@@ -136,10 +147,38 @@ def trained():
     shift = 1.5 * ridge.coef_ * ridge.scale_ / np.square(ridge.coef_).sum()
     found["adapted rich"] = found["rich"].adapt_to(extractions(np.concatenate(rich) + shift))
     assert found["adapted rich"].score_adapter is not None
+    panel = found["panel"] = trained_panel()
+    found["panel of kinds"] = trained_panel(np.arange(40) // 2 % 3)
+    assert [len(found[name].classifier.coef_) for name in PANELS[:2]] == [1, 4]
+    found["one delivery"] = copy.copy(panel)
+    found["one delivery"].by_delivery = copy.copy(panel.by_delivery)
+    found["one delivery"].by_delivery.groups_ = panel.by_delivery.groups_[1:]
+    found["one delivery"].by_delivery.parts_ = panel.by_delivery.parts_[1:]
+    coef = panel.classifier.coef_[0].sum(axis=0)
+    gap = np.subtract(*(side.mean() for side in panel.held_out[::-1]))
+    shift = gap * coef * panel.classifier.scale_ / np.square(coef).sum()
+    found["adapted panel"] = panel.adapt_to(extractions(np.concatenate(rich) + shift))
+    assert found["adapted panel"].score_adapter is not None
     assert found["adapted asynchrony"].classifier.target_scaler_ is not (
         found["adapted asynchrony"].classifier.source_scaler_
     )
     return found
+
+
+def trained_panel(kinds=None):
+    """A detector of originals and posted JPEGs, each with its calibration and threshold."""
+    compute = feature_function("rich", "log")
+    sides = [[], []]
+    for side, asynchrony in zip(sides, (0.2, 0.5), strict=True):
+        for i in range(40):
+            picture = make_picture(i, asynchrony=asynchrony * (1 + i / 100), size=96)
+            if i % 2:
+                picture, _ = read_bytes(as_jpeg(Image.fromarray(picture), 50, "4:2:0"))
+            facts = POSTED if i % 2 else LOSSLESS
+            side.append(Extraction("", compute(picture), facts))
+    detector = train_panel(*sides, max_fpr=0.2, kinds=kinds)
+    assert len(detector.by_delivery.parts_) == 2
+    return detector
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +195,23 @@ def models(tmp_path_factory):
 @pytest.mark.parametrize("picture", MADE)
 def test_made_pictures(models, model, picture):
     models[model].check(MADE[picture])
+
+
+@pytest.mark.parametrize("model", PANELS)
+def test_each_group_has_its_ratio_and_threshold(models, model):
+    pictures = [make_picture(900 + i, asynchrony=0.3 + 0.02 * i, size=96) for i in range(8)]
+    posted = [read_bytes(as_jpeg(Image.fromarray(p), 50, "4:2:0"))[0] for p in pictures]
+    groups = []
+    for picture in (*pictures, *posted):
+        models[model].check(picture)
+        groups.append(float(models[model].run(picture)["group"]))
+    assert groups == [0] * 8 + [1] * 8
+    detector, rates = models[model].detector, models[model].about["thresholds"]
+    assert [*rates] == []  # of 40 pictures
+    limits = [detector.threshold(evidence=part) for part in detector.evidence_by_group]
+    assert len(set(limits)) == 2
+    assert len({part.calibrator_.slope_ for part in detector.evidence_by_group}) == 2
+    assert (limits[0] == detector.threshold()) == (model == "one delivery")
 
 
 @pytest.mark.parametrize("model", EMBEDDED)
@@ -195,6 +251,7 @@ def test_without_contrast_the_verdict_is_the_same(models, picture):
 def test_too_small_for_the_rich_features(models, shape):
     found = models["faces"].run(noise(shape))
     assert all(np.isnan(found[name]).all() for name in ("score", "llr", "distance", "features"))
+    assert all(np.isfinite(found[name]) for name in ("group", "threshold"))
 
 
 def test_features_are_an_output(models):
@@ -228,14 +285,17 @@ def verdict(model, path):
     if np.abs(found["features"]).max() < equal or found["distance"] > about["max_distance"]:
         return "inconclusive", 0.0
     llr = float(found["llr"])
-    threshold = -np.inf if about["threshold"] is None else about["threshold"]
-    if abs(llr) < about["min_llr"] or (llr > 0 and found["score"] <= threshold):
+    if abs(llr) < about["min_llr"] or (llr > 0 and found["score"] <= found["threshold"]):
+        return "inconclusive", llr
+    verdict = "fake" if llr > 0 else "real"
+    if verdict == "fake" and found["distance"] > about["max_distance_fake"]:
         return "inconclusive", llr
     if about["recompression"]:
-        with Image.open(io.BytesIO(reencoded(Image.fromarray(image)))) as again:
+        subsampling = about["recompression"]["subsampling"][verdict]
+        with Image.open(io.BytesIO(reencoded(Image.fromarray(image), subsampling))) as again:
             if (model.run(np.asarray(again))["score"] > 0) != (found["score"] > 0):
                 return "inconclusive", 0.0
-    return "fake" if llr > 0 else "real", llr
+    return verdict, llr
 
 
 @pytest.mark.parametrize("model", EMBEDDED)
@@ -256,10 +316,16 @@ def test_metadata_of_the_file(models):
         assert json.loads(stored) == model.about
         assert model.about["sha256"] == model.detector.sha256
         assert model.about["max_distance"] == model.detector.domain.range_.limit_
-    assert models["asynchrony"].about["threshold"] == models["asynchrony"].detector.threshold(0.2)
-    rates = models["faces"].about["thresholds"]
-    assert rates["0.01"] == models["faces"].detector.threshold(0.01)
-    assert "0.001" not in rates  # its held-out pictures cannot support it
+        assert model.about["format"] == 2
+        assert model.about["max_distance_fake"] == model.detector.domain.limit_of_fake
+        assert model.about["max_fpr"] == model.detector.max_fpr
+    faces, panel = models["faces"], models["panel"]
+    rates = faces.about["thresholds"]
+    parts = faces.detector.evidence_by_group
+    assert rates["0.01"] == [faces.detector.threshold(0.01, evidence=part) for part in parts]
+    assert panel.about["thresholds"] == {}  # its held-out pictures cannot support them
+    assert faces.about["recompression"]["subsampling"] == {"real": "4:4:4", "fake": "4:2:0"}
+    assert models["lewoo"].about["recompression"] is None
 
 
 # --- the file -------------------------------------------------------------------------------------
@@ -271,7 +337,7 @@ def test_file(models, model, tmp_path):
     export_onnx(exported.detector, tmp_path / "again.onnx")
     data = exported.path.read_bytes()
     assert (tmp_path / "again.onnx").read_bytes() == data
-    assert len(data) < {"lewoo": 50_000, "faces": 2_000_000}[model]
+    assert len(data) < {"lewoo": 50_000, "faces": 4_000_000}[model]
     made = onnx.load_from_string(data)
     onnx.checker.check_model(made, full_check=True)
     assert {found.domain for found in made.opset_import} == {""}  # standard operators only

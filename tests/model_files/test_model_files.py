@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from helpers import rich_extractions, train_panel
 from safetensors.numpy import save
 
 import freqfake
@@ -165,9 +166,9 @@ def test_every_flipped_bit_is_refused(tmp_path):
             load_state(path)
 
 
-def rewritten(path, change=lambda tree, arrays: None, *, signed=True, **manifest):
-    """Write the embedded model with a changed tree, changed arrays or another manifest."""
-    whole, arrays = read_tensors(EMBEDDED, "detector")
+def rewritten(path, change=lambda tree, arrays: None, *, signed=True, source=EMBEDDED, **manifest):
+    """Write a model with a changed tree, changed arrays or another manifest."""
+    whole, arrays = read_tensors(source, "detector")
     change(whole["state"], arrays)
     if signed:
         whole["sha256"] = digest(whole["state"], arrays)
@@ -242,7 +243,7 @@ def with_value(name, value):
     def change(tree, arrays):
         *way, last = name.split(".")
         for step in way:
-            tree = tree[step]
+            tree = tree[int(step) if step.isdigit() else step]
         tree[last] = value
 
     return change
@@ -313,6 +314,85 @@ def test_invalid_content_is_refused(tmp_path, kind):
     with pytest.raises(ModelFileError, match=re.escape(words)) as caught:
         load_detector(path)
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory):
+    """A model that distinguishes two deliveries."""
+    path = tmp_path_factory.mktemp("panel") / "m.safetensors"
+    train_panel(*rich_extractions(60)).save(path)
+    return path
+
+
+def last_part_removed(tree, arrays):
+    tree["by_delivery"]["parts_"].pop()
+    for array in [array for array in arrays if array.startswith("by_delivery.parts_.1.")]:
+        del arrays[array]
+
+
+def of_other_size(tree, arrays):
+    tree["classifier"]["n_features_in_"] = 6
+    for name in ("mean_", "scale_", "coef_", "delivery_coef_"):
+        arrays[f"classifier.{name}"] = arrays[f"classifier.{name}"][..., :6].copy()
+
+
+def a_ridge_regression(tree, arrays):
+    panel = tree["classifier"]
+    kept = {name: panel[name] for name in ("alpha", "classes_", "mean_", "scale_", "coef_")}
+    kept |= {"n_features_in_": panel["n_features_in_"], "intercept_": 0.0}
+    tree["classifier"] = {"$class": "StandardizedRidgeClassifier", **kept}
+    arrays["classifier.coef_"] = arrays["classifier.coef_"][0, 0].astype(float).copy()
+    for name in ("centers_", "delivery_coef_", "delivery_intercept_", "intercept_"):
+        del arrays[f"classifier.{name}"]
+
+
+GROUPS, MEMBERS = "by_delivery.groups_", "classifier.centers_"
+NOT_NUMBERS = "the groups of deliveries are not numbers of the 2 members"
+INVALID_PANEL = {
+    "too few parts": (last_part_removed, "2 groups of deliveries have 1 parts"),
+    "too few groups": (with_array(GROUPS, np.array([0])), "1 groups of deliveries have 2 parts"),
+    "no member": (with_array(GROUPS, np.array([0, 2])), NOT_NUMBERS),
+    "below 0": (with_array(GROUPS, np.array([-1, 1])), NOT_NUMBERS),
+    "twice": (with_array(GROUPS, np.array([1, 1])), NOT_NUMBERS),
+    "no groups": (with_array(GROUPS, np.zeros(0, int)), "groups_ is empty"),
+    "fractions": (with_array(GROUPS, np.array([0.0, 1.0])), "not an array of whole numbers"),
+    "other parts": (
+        with_value("by_delivery.parts_.0.$class", "TrainingDomain"),
+        "TrainingDomain lacks codings_",
+    ),
+    "not a part": (with_value("by_delivery.parts_", [1, 1]), "parts_ is int"),
+    "too many members": (with_array(MEMBERS, np.zeros((3, 2))), "should be 3"),
+    "other coordinates": (with_array(MEMBERS, np.zeros((2, 3))), "should be 3"),
+    "one delivery more": (with_array("classifier.intercept_", np.zeros((1, 3))), "should be 2"),
+    "one kind more": (with_array("classifier.intercept_", np.zeros((3, 2))), "should be 1"),
+    "numbers by delivery only": (
+        with_array("classifier.intercept_", np.zeros(2)),
+        "intercept_ has 1 dimensions, not 2",
+    ),
+    "no kinds": (
+        with_array("classifier.coef_", np.zeros((2, 1800), np.float32)),
+        "coef_ has 2 dimensions, not 3",
+    ),
+    "other features": (of_other_size, "the parts are for [6, 1800] features, not for 1800"),
+    "no panel": (a_ridge_regression, "only a panel distinguishes deliveries"),
+    "no reach": (with_value("classifier.reach", 0.0), "a width that is not positive"),
+}
+
+
+@pytest.mark.parametrize("kind", INVALID_PANEL)
+def test_evidence_by_delivery_must_fit_the_panel(tmp_path, panel, kind):
+    change, words = INVALID_PANEL[kind]
+    path = rewritten(tmp_path / "m.safetensors", change, source=panel)
+    with pytest.raises(ModelFileError, match=re.escape(words)):
+        load_state(path)
+
+
+def test_evidence_by_delivery_may_be_missing(tmp_path, panel):
+    assert load_detector(panel).by_delivery is not None
+    path = rewritten(tmp_path / "m.safetensors", without("by_delivery"), source=panel)
+    loaded = load_detector(path)
+    assert loaded.by_delivery is None
+    assert loaded.sha256 == read_manifest(path)["sha256"]
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999"])

@@ -12,17 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_picture
+from helpers import make_picture, rich_extractions, train_panel
 
 pytest.importorskip("jinja2", reason="reports need the extra report")
 from PIL import Image, PngImagePlugin
 
 import freqfake
 from freqfake._text import printable
+from freqfake.batch.copies import as_jpeg
 from freqfake.cli import main
 from freqfake.evidence.calibration import posterior
 from freqfake.exceptions import OperatingPointError
 from freqfake.model_files.state import read_manifest
+from freqfake.pictures.reading import read_bytes
 from freqfake.report import examine, make_report, write_reports
 from freqfake.report.batch import page_name
 from freqfake.report.page import render
@@ -86,7 +88,7 @@ def test_facts_of_a_known_fake(samples, faces):
     assert found.p_fake_at(0.5) == pytest.approx(float(posterior(row["llr"])))
     assert list(found.features.values()) == freqfake.asynchrony_features(path).tolist()
     assert found.contributions == faces.contributions(path)
-    real, generated = faces.held_out
+    real, generated = faces.evidence_for(freqfake.rich_features(path)).held_out_
     assert found.shares_beyond == ((real >= found.score).mean(), (generated >= found.score).mean())
     assert (found.facts.width, found.facts.coding) == (1024, "lossless")
     assert found.provenance.n_bytes == path.stat().st_size
@@ -96,14 +98,46 @@ def test_facts_of_a_known_fake(samples, faces):
 
 def test_facts_of_the_model(samples, faces):
     path = samples / "real" / "chelsea.png"
-    model = examine(path, "lewoo").model
+    found = examine(path, "lewoo")
+    model = found.model
     assert model.sha256 == read_manifest("lewoo")["sha256"]
     assert (model.name, model.features, model.max_fpr) == ("lewoo", "asynchrony", None)
-    assert model.bounds[0] < 0 < model.bounds[1]
-    assert model.threshold == -np.inf
-    in_memory = examine(path, faces, max_fpr=0.005).model
-    assert (in_memory.sha256, in_memory.max_fpr) == (faces.sha256, 0.005)
-    assert in_memory.threshold == faces.threshold(0.005) > faces.threshold()
+    assert found.bounds[0] < 0 < found.bounds[1]
+    assert found.threshold == -np.inf
+    found = examine(path, faces, max_fpr=0.005)
+    assert (found.model.sha256, found.model.max_fpr) == (faces.sha256, 0.005)
+    evidence = faces.evidence_for(freqfake.rich_features(path))
+    assert found.threshold == faces.threshold(0.005, evidence=evidence)
+    assert found.threshold > examine(path, faces).threshold
+
+
+def test_the_evidence_is_that_of_the_delivery(tmp_path):
+    """Two copies of a picture, for a model that distinguishes their deliveries."""
+    detector = train_panel(*rich_extractions(80), max_fpr=0.2)
+    classifier = detector.classifier
+    picture = make_picture(0, asynchrony=0.3, size=96)
+    copies = [picture, read_bytes(as_jpeg(Image.fromarray(picture), 30, "4:2:0"))[0]]
+    first, second = (freqfake.rich_features(copy) for copy in copies)
+    # The delivery of the first copy is that of the first member, and so for the second.
+    classifier.mean_, classifier.scale_ = (first + second) / 2, np.abs(first - second) + 1e-3
+    step = (second - first) / classifier.scale_
+    classifier.delivery_coef_ = np.array([0 * step, 4 * step / (step @ step)])
+    classifier.delivery_intercept_ = np.array([10.0, 2.0])
+    texts = []
+    for copy, part in zip(copies, detector.by_delivery.parts_, strict=True):
+        report = make_report(copy, detector)
+        found, calibrator = report.examination, part.calibrator_
+        assert found.held_out is part.held_out_
+        assert found.bounds == (calibrator.lower_bound_, calibrator.upper_bound_)
+        assert found.threshold == detector.threshold(evidence=part)
+        assert found.shares_beyond == tuple((side >= found.score).mean() for side in part.held_out_)
+        texts.append(Page(report.html).text)
+        assert f"below 0.2: fake only above the score {found.threshold:.2f}" in texts[-1]
+        low, high = (f"{bound:+.2f}".replace("-", "\N{MINUS SIGN}") for bound in found.bounds)
+        assert f"{low} to {high}" in texts[-1]
+    small = examine(np.zeros((8, 8, 3), np.uint8), detector)
+    assert (small.held_out, small.shares_beyond) == (detector.held_out, ())
+    assert small.threshold == detector.threshold()
 
 
 def test_page_has_all_findings(fake):
