@@ -108,6 +108,7 @@ and (n_coordinates,)
         scaler = StandardScaler().fit(X, sample_weight=balanced(weights, labels == 1))
         self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         self.centers_, cells = np.unique(np.rint(places), axis=0, return_inverse=True)
+        cells = cells.reshape(-1)  # NumPy 2.0 gives a column
         numbers = np.zeros(len(X), int)  # 0 is real
         numbers[labels == 1] = np.unique(names[labels == 1], return_inverse=True)[1] + 1
         products = {

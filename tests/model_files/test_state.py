@@ -162,7 +162,7 @@ def test_a_file_can_be_read_with_safetensors_and_json():
 @pytest.mark.parametrize("name", ["faces", "lewoo"])
 def test_embedded_models_are_small(name):
     path = EMBEDDED.with_stem(name)
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < {"faces": 3_000_000, "lewoo": 50_000}[name]
     assert path.with_suffix(".md").exists()
 
 
@@ -181,7 +181,7 @@ def test_embedded_models_state_their_training(name):
 
 @pytest.mark.parametrize(
     ("name", "folder"),
-    [("lewoo", "web1024/real"), ("faces", "web1024/real"), ("faces", "stylegan_ffhq256/real")],
+    [("lewoo", "web1024/real"), ("faces", "web1024/real"), ("faces", "celebahq512/real")],
 )
 def test_the_training_files_are_known_by_their_hashes(measuring_data, name, folder):
     hashes = {row.tobytes() for row in load_detector(name).training_hashes[0]}
