@@ -16,6 +16,7 @@ import csv
 import hashlib
 import itertools
 import pickle
+import sys
 import tomllib
 import warnings
 import zlib
@@ -90,6 +91,8 @@ def load(folders: list[str], cache: Path, plan: dict[str, Any]) -> dict[Key, lis
     missing = [key for key in listed if not (cache / f"{'_'.join(key)}.pkl").exists()]
     found = _found(folders) if missing else {}
     for key in missing:
+        if lost := listed[key] - found.keys():
+            print(f"{', '.join(key)}: {len(lost)} pictures not found", file=sys.stderr)
         _extract(key, [found[name] for name in sorted(listed[key]) if name in found], cache, plan)
     return {key: _pictures(cache / f"{'_'.join(key)}.pkl", listed[key]) for key in listed}
 

@@ -109,6 +109,13 @@ def test_listed_pictures_are_extracted_and_the_cache_is_reused(sources, here, pl
             assert one.facts == other.facts
 
 
+def test_pictures_that_are_not_found_are_counted(here, plan, tmp_path, capsys):
+    load([str(here / "pictures" / "fake")], tmp_path, plan)
+    told = capsys.readouterr().err
+    for (side, source), size in SIZES.items():
+        assert (f"{side}, {source}: {size} pictures not found" in told) == (side == "real")
+
+
 def test_a_picture_has_its_copies_and_squares_in_one_family(sources, here):
     names = {row["sha256"] for row in rows_of(here / "default_model.csv")}
     for (_, source), pictures in sources.items():
