@@ -24,6 +24,7 @@ try:
         paper,
         scaling,
         timing,
+        tiny_ladeda,
     )
     from .fuzzing import fuzz
     from .harness import prepare
@@ -41,6 +42,7 @@ RUNS: dict[str, Callable[[Any, Report], None]] = {
     "table3": paper.table3,
     "table4": paper.table4,
     "peers": comparison.peers,
+    "tiny-ladeda": tiny_ladeda.tiny_ladeda,
     "training-size": comparison.training_size,
     "delivery": delivery.delivery,
     "null": comparison.null,

@@ -2,13 +2,13 @@
 
     python -m benchmarks.default_model --pictures FOLDER ... [--cache FOLDER] [--write]
 
-The folders are searched for the training pictures, which default_model.csv lists by their SHA-256;
-default_model.toml says how they are used. Features are stored in single precision in the cache.
+The folders are searched for the training pictures, which default_model.csv lists by their SHA-256,
+and for the weights of Tiny-LaDeDa; default_model.toml says how the pictures are used. Features, in
+single precision, and held-out scores are stored in the cache.
 
-Without `--write` the model is trained and measured, but not stored. Every share that is printed is
-of pictures that the classifier was not fitted to: real pictures of sources that were left out
-whole, and other pictures of known generators; with `--generators`, also pictures of kinds of
-generators that were left out whole.
+Without `--write` the model is trained and measured, but neither the model nor the tables of the
+docs are replaced. Every share is of pictures that the classifier was not fitted to, see
+docs/benchmarks.md.
 """
 
 import argparse
@@ -26,28 +26,28 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 import freqfake
-from freqfake import Detector, find_images, read_image, rich_features
+from freqfake import find_images, read_image, rich_features
 from freqfake.batch.copies import delivered_copy, reencoded
 from freqfake.batch.extraction import Extraction
-from freqfake.detector.model import MIN_LLR
 from freqfake.detector.rows import TrainingTable
 from freqfake.detector.training import train_on_extractions
-from freqfake.estimators.panel import DeliveryPanelClassifier
-from freqfake.evidence.metrics import cllr
 from freqfake.pictures.arrays import to_pil
 from freqfake.pictures.facts import ImageFacts
 from freqfake.pictures.reading import read_bytes
 
+from . import tiers
+from .harness.report import ROOT, Report
+from .protocol import Fold, by_delivery, by_source, held_out, judged
+
 HERE = Path(__file__).parent
 MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.safetensors"
+DOCS = ROOT / "docs"
 MIN_SQUARE, MAX_SQUARE = 256, 1280  # pixels per side
 N_DIGITS = 16  # of the SHA-256, in default_model.csv
 Key = tuple[str, str]  # side and source
-Fold = tuple[np.ndarray, np.ndarray]
 Family = dict[str, Any]  # a picture and its copies: sha256, features, facts
 
 
@@ -139,14 +139,13 @@ class Training:
         sizes = [len(sources[key]) for key in order]
         self.sources = np.repeat([f"{side}, {name}" for side, name in order], sizes)
         self.is_fake = np.repeat([side == "fake" for side, _ in order], sizes)
-        names = np.repeat([name for _, name in order], sizes)
-        self.kind_names = list(plan["kinds"])
+        self.names = np.repeat([name for _, name in order], sizes)
         kind_of = {name: i for i, kind in enumerate(plan["kinds"].values()) for name in kind}
-        self.kinds = np.array([kind_of.get(name, 0) for name in names])
+        self.kinds = np.array([kind_of.get(name, 0) for name in self.names])
         part_of = {name: i for i, part in enumerate(plan["parts"]) for name in part}
         self.n_parts = len(plan["parts"])
-        self.paired = np.isin(names, plan["pairs"]["names"]) & self.is_fake
-        own = np.array([part_of.get(name, -1) for name in names])
+        self.paired = np.isin(self.names, plan["pairs"]["names"]) & self.is_fake
+        own = np.array([part_of.get(name, -1) for name in self.names])
         self.source_part = np.where(self.is_fake & ~self.paired, -1, own)
         drawn = np.array([int(p.facts.sha256[:8], 16) % (self.n_parts - 1) for p in self.pictures])
         free = drawn + (self.paired & (drawn >= self.source_part))
@@ -154,6 +153,7 @@ class Training:
         self.weights = np.concatenate([np.full(size, size**-0.5) for size in sizes])
         for side in (self.is_fake, ~self.is_fake):
             self.weights[side] /= self.weights[side].mean()
+        self.options = {"weights": self.weights, "kinds": self.kinds[self.is_fake]}
 
     def folds(self) -> Iterator[Fold]:
         """Leave out each part in turn, and fakes whose real counterpart is in it."""
@@ -168,65 +168,22 @@ class Training:
             scored = self.is_fake & (self.kinds == kind)
             yield np.flatnonzero(~scored), np.flatnonzero(scored)
 
+    def folds_of_both(self) -> Iterator[Fold]:
+        """Leave out each kind together with the part of the sources that its fakes are paired with.
+
+        Of kinds without such fakes, there is nothing else to leave out.
+        """
+        both = np.column_stack([self.kinds, self.source_part])
+        for kind, part in np.unique(both[self.paired], axis=0):
+            of_kind = self.is_fake & (self.kinds == kind)
+            counterparts = ~self.is_fake & (self.parts == part)
+            own = self.paired & (self.source_part == part)
+            yield np.flatnonzero(~(of_kind | counterparts | own)), np.flatnonzero(own & of_kind)
+
     def split(self) -> tuple[list[Extraction], list[Extraction]]:
         """Real and generated pictures."""
         n_real = int((~self.is_fake).sum())
         return self.pictures[:n_real], self.pictures[n_real:]
-
-
-def held_out(table: TrainingTable, folds: Iterator[Fold]) -> np.ndarray:
-    """Scores of the rows that the folds leave out; NaN elsewhere."""
-    panel = DeliveryPanelClassifier()
-    scores = np.full(len(table.y), np.nan)
-    with threadpool_limits(1, user_api="blas"):
-        for part in joblib.Parallel(2, backend="threading", return_as="generator")(
-            joblib.delayed(table.held_out_scores)(panel, [fold]) for fold in folds
-        ):
-            scores = np.where(np.isnan(part), scores, part)
-            print(f"{np.isfinite(scores).sum()} rows scored", flush=True)
-    return scores
-
-
-def judged(table: TrainingTable, detector: Detector, scores: np.ndarray) -> pd.DataFrame:
-    """Ratio and verdict of each row from centred scores, NaN for pictures unlike the others."""
-    groups = detector.classifier.nearest(table.X)
-    found = pd.DataFrame({"y": table.y, "score": scores, "llr": np.nan, "fake": False})
-    for group, evidence in enumerate(detector.evidence_by_group):
-        mine = (groups == group) & np.isfinite(scores)
-        llrs = evidence.calibrator_.predict(scores[mine])
-        found.loc[mine, "llr"] = llrs
-        beyond = scores[mine] > detector.threshold(evidence=evidence)
-        found.loc[mine, "fake"] = (llrs >= MIN_LLR) & beyond
-    position = np.concatenate([np.arange(size) for size in np.bincount(table.groups)])
-    found["kind"] = np.select([position == 0, position == 1], ["original", "Q95"], "copy")
-    # An accusation is withdrawn if JPEG of quality 95 with 4:2:0 changes the side.
-    light = np.repeat(scores[position == 1], np.bincount(table.groups))
-    found["fake"] &= ~((found["kind"] == "original") & (light <= 0))
-    found["real"] = found["llr"] <= -MIN_LLR
-    return found
-
-
-def shares(found: pd.DataFrame, sources: np.ndarray) -> pd.DataFrame:
-    """Percentages of the verdicts by source, among originals and among copies."""
-    table = {}
-    for source, rows in found.groupby(sources):
-        for name, kinds in (("originals", ["original"]), ("copies", ["Q95", "copy"])):
-            part = rows[rows["kind"].isin(kinds)]
-            table.setdefault(source, {})[name, "n"] = len(part)
-            for verdict in ("real", "fake"):
-                table[source][name, verdict] = 100 * part[verdict].mean()
-    return pd.DataFrame(table).T
-
-
-def summary(found: pd.DataFrame, detector: Detector) -> dict[str, float]:
-    """Compute the false alarms, the quality of the ratios, and the largest ratio."""
-    real, known = found[found.y == 0], found[found["llr"].notna()]
-    bounds = [evidence.calibrator_.upper_bound_ for evidence in detector.evidence_by_group]
-    return {
-        "real called fake, %": 100 * real["fake"].mean(),
-        "Cllr": cllr(known.y.to_numpy(), known["llr"].to_numpy()),
-        "largest ratio": 10 ** max(bounds),
-    }
 
 
 def main() -> None:
@@ -234,35 +191,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--cache", type=Path, default=HERE.parent / ".bench_cache" / "training")
-    parser.add_argument("--generators", action="store_true", help="also leave out generators")
-    parser.add_argument("--write", action="store_true", help=f"replace {MODEL.name}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"replace {MODEL.name} and the tables in docs/"
+    )
     args = parser.parse_args()
     warnings.simplefilter("ignore", freqfake.DatasetWarning)
 
     plan = tomllib.loads((HERE / "default_model.toml").read_text())
     training = Training(load(args.pictures, args.cache, plan), plan)
-    sides = training.split()
-    options = {"weights": training.weights, "kinds": training.kinds[training.is_fake]}
-    table = TrainingTable(*sides, **options)
-    raw = held_out(table, training.folds())
-    detector = train_on_extractions(
-        *sides, features="rich", name="faces", max_fpr=plan["max_fpr"], scores=raw, **options
-    )
+    full_size = tiers.load(training, [*plan["squares"]], args.pictures, args.cache)
+    table = TrainingTable(*training.split(), **training.options)
+    more = full_size and full_size.more
+    raw, raw_of_tiers = held_out(table, training.folds(), args.cache, more)
+    options = {"features": "rich", "name": "faces", "max_fpr": plan["max_fpr"]}
+    options |= {"scores": raw, **training.options}
+    detector = train_on_extractions(*training.split(), **options)
     if args.write:
         detector.save(MODEL)
         print(f"{MODEL.name}: {MODEL.stat().st_size} bytes", flush=True)
+    report = Report(args.cache / "results", DOCS if args.write else None)
     scores, zeros = table.centred(detector.classifier, raw)
-    found = judged(table, detector, scores)
-    print(pd.Series(summary(found, detector)).round(3).to_string())
-    sources = training.sources[table.groups]
-    print(shares(found, sources).round(1).to_string(), flush=True)
-    if args.generators:
-        raw = held_out(table, training.folds_of_generators())
-        near = detector.classifier.nearness(table.X)
-        found = judged(table, detector, raw - (near * zeros).sum(axis=1))
-        print("\ngenerators that the model was not trained on")
-        fake = table.y == 1
-        print(shares(found[fake], sources[fake]).round(1).to_string())
+    found, sources = judged(table, detector, scores), training.sources[table.groups]
+    report.table("default_sources", by_source(found, sources))
+    report.table("default_deliveries", by_delivery(found, detector, training.parts[table.groups]))
+    if full_size:
+        report.table("default_tiers", tiers.compared(full_size, raw_of_tiers, detector, zeros))
+    shift = detector.classifier.nearness(table.X) @ zeros
+    for name, folds in (
+        ("default_generators", [*training.folds_of_generators()]),
+        ("default_both", [*training.folds_of_both()]),
+    ):
+        found = judged(table, detector, held_out(table, folds, args.cache)[0] - shift)
+        scored = np.isin(table.groups, np.concatenate([pictures for _, pictures in folds]))
+        report.table(name, by_source(found[scored], sources[scored]))
 
 
 if __name__ == "__main__":

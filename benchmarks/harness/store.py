@@ -33,11 +33,15 @@ from . import treatments
 _CHUNK = 25  # pictures per write
 
 
-class Kind(NamedTuple):
-    """Features of one kind: their function, and the modules that it depends on."""
+Compute = Callable[[np.ndarray, ImageFacts], np.ndarray]
 
-    compute: Callable[[np.ndarray, ImageFacts], np.ndarray]
+
+class Kind(NamedTuple):
+    """Features of one kind: their function, and the modules and files that it depends on."""
+
+    compute: Compute
     modules: tuple[ModuleType, ...]
+    files: tuple[Path, ...] = ()
 
 
 def facts_as_numbers(pixels: np.ndarray, facts: ImageFacts) -> np.ndarray:
@@ -73,10 +77,16 @@ class Store:
         Folder of the Parquet files.
     n_jobs : int
         Number of processes.
+
+    Attributes
+    ----------
+    kinds : dict of str to Kind
+        By name; more may be added.
     """
 
     def __init__(self, folder: Path, n_jobs: int) -> None:
         self.folder, self.n_jobs = folder, n_jobs
+        self.kinds = dict(KINDS)
 
     def ensure(
         self, name: str, paths: list[str], treatment_names: Iterable[str], kinds: Iterable[str]
@@ -96,7 +106,8 @@ class Store:
                 tasks.append((path, key, wanted))
         chunks = [tasks[i : i + _CHUNK] for i in range(0, len(tasks), _CHUNK)]
         parallel = joblib.Parallel(self.n_jobs, return_as="generator_unordered")
-        done = parallel(joblib.delayed(_extract)(chunk) for chunk in chunks)
+        computes = {kind: self.kinds[kind].compute for kind in kinds}
+        done = parallel(joblib.delayed(_extract)(chunk, computes) for chunk in chunks)
         with tqdm(total=len(tasks), desc=name, unit="picture", disable=not tasks) as bar:
             for rows in done:
                 self._write(name, rows)
@@ -122,7 +133,7 @@ class Store:
             unfinished.rename(unfinished.with_name(f"{unfinished.name[1:]}.parquet"))
 
     def _folder(self, name: str, kind: str) -> Path:
-        return self.folder / name / f"{kind}-{_code(kind)}"
+        return self.folder / name / f"{kind}-{_code(self.kinds[kind])}"
 
 
 @lru_cache(maxsize=32)
@@ -147,7 +158,9 @@ def _known(folder: Path) -> set[tuple[str, str]]:
     return set(zip(table["treatment"], table["key"], strict=True))
 
 
-def _extract(chunk: list[tuple[str, str, dict]]) -> list[tuple[str, str, str, np.ndarray]]:
+def _extract(
+    chunk: list[tuple[str, str, dict]], computes: dict[str, Compute]
+) -> list[tuple[str, str, str, np.ndarray]]:
     """Compute the wanted features of some pictures."""
     rows = []
     for path, key, wanted in chunk:
@@ -158,13 +171,14 @@ def _extract(chunk: list[tuple[str, str, dict]]) -> list[tuple[str, str, str, np
                 pixels, facts = read_image(path)
             else:
                 pixels, facts = read_bytes(treatments.treated(image, treatment))
-            rows += [(key, treatment, kind, _computed(kind, pixels, facts)) for kind in kinds]
+            for kind in kinds:
+                rows.append((key, treatment, kind, _computed(computes[kind], pixels, facts)))
     return rows
 
 
-def _computed(kind: str, pixels: np.ndarray, facts: ImageFacts) -> np.ndarray:
+def _computed(compute: Compute, pixels: np.ndarray, facts: ImageFacts) -> np.ndarray:
     try:
-        return np.asarray(KINDS[kind].compute(pixels, facts), np.float32)
+        return np.asarray(compute(pixels, facts), np.float32)
     except FreqFakeError:  # too small a picture for these features
         return np.array([np.nan], np.float32)
 
@@ -177,9 +191,10 @@ def _key(path: str) -> str:
 
 
 @cache
-def _code(kind: str) -> str:
-    modules = (*KINDS[kind].modules, treatments, freqfake.batch.copies)
-    return _digest("".join(map(inspect.getsource, modules)))[:12]
+def _code(kind: Kind) -> str:
+    modules = (*kind.modules, treatments, freqfake.batch.copies)
+    files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in kind.files]
+    return _digest("".join([*map(inspect.getsource, modules), *files]))[:12]
 
 
 def _digest(text: str) -> str:

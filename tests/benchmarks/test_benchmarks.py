@@ -610,12 +610,15 @@ class TestDocs:
         assert sorted(names) == sorted(
             [
                 *TABLES.split(),
+                *(f"default_{name}" for name in ("sources", "deliveries", "tiers")),
+                *("default_generators", "default_both"),
                 "deep_timing",
                 "fuzz",
                 "timing",
                 "timing_start",
                 "scaling_size",
                 "scaling_count",
+                "tiny_ladeda",
             ]
         )
         for name, table in places:

@@ -1,98 +1,24 @@
-"""The making of the default model: its list of pictures, and a small run."""
+"""The making of the default model: its list of pictures, and what is left out."""
 
 import csv
-import hashlib
 import itertools
-import sys
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_picture
-from PIL import Image
+from small_plan import SIZES
 
 pytest.importorskip("matplotlib", reason="the bench needs the extra bench")
 
 from benchmarks import default_model
-from benchmarks.default_model import Training, held_out, load, main
-from freqfake import load_detector
+from benchmarks.default_model import load
 from freqfake.detector.rows import TrainingTable
-from freqfake.estimators.panel import DeliveryPanelClassifier
-
-PLAN = """
-max_fpr = 0.2
-copies = 1
-parts = [["pairs", "faces"], ["others"], ["scenes"]]
-[kinds]
-"first" = ["pairs"]
-"second" = ["loose"]
-[pairs]
-names = ["pairs"]
-[more_copies]
-others = 2
-[squares]
-scenes = 2
-"""
-SIZES = {
-    ("real", "pairs"): 8,
-    ("real", "faces"): 4,
-    ("real", "others"): 8,
-    ("real", "scenes"): 4,
-    ("fake", "pairs"): 8,
-    ("fake", "loose"): 12,
-}
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open() as file:
         return list(csv.DictReader(file))
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory) -> Path:
-    """A folder with the plan, the list and the pictures of each source; one is not listed."""
-    folder = tmp_path_factory.mktemp("bench")
-    (folder / "default_model.toml").write_text(PLAN)
-    listed, number = [], itertools.count()
-    for (side, source), n in SIZES.items():
-        place = folder / "pictures" / side / source
-        place.mkdir(parents=True)
-        for i in range(n + (source == "loose")):
-            asynchrony = {"real": 0.2, "fake": 0.8}[side] + 0.01 * i
-            path = place / f"{i}.png"
-            pixels = make_picture(next(number), asynchrony=asynchrony, size=96)
-            Image.fromarray(pixels).save(path, compress_level=0)
-            sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-            if i < n:
-                listed.append(f"{side},{source},{sha256[:16]}")
-    text = "\n".join(["side,source,sha256", *listed])
-    (folder / "default_model.csv").write_text(text + "\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def plan(bench):
-    return tomllib.loads((bench / "default_model.toml").read_text())
-
-
-@pytest.fixture
-def here(bench, monkeypatch):
-    """Use that folder instead of the repository's."""
-    monkeypatch.setattr(default_model, "HERE", bench)
-    monkeypatch.setattr("freqfake.detector.training.ENOUGH_FOR_PANEL", 0)
-    return bench
-
-
-@pytest.fixture
-def sources(here, plan):
-    """Extractions of all pictures; computed once, as the cache stays."""
-    return load([str(here / "pictures")], here / "cache", plan)
-
-
-@pytest.fixture
-def training(sources, plan):
-    return Training(sources, plan)
 
 
 def test_listed_pictures_are_extracted_and_the_cache_is_reused(sources, here, plan, monkeypatch):
@@ -168,6 +94,14 @@ def test_kinds_of_generators_are_left_out_whole(training):
         assert not set(training.sources[fitted_to]) & set(training.sources[part])
 
 
+def test_kinds_are_left_out_with_the_sources_that_their_fakes_are_paired_with(training):
+    ((fitted_to, scored),) = training.folds_of_both()  # one kind has paired fakes
+    assert set(training.sources[scored]) == {"fake, pairs"}
+    assert len(scored) == SIZES["fake", "pairs"]
+    kept = {"fake, loose", "real, others", "real, scenes"}  # not the sources of the same part
+    assert set(training.sources[fitted_to]) == kept
+
+
 def test_sources_weigh_by_the_root_of_their_size(training):
     for side in (training.is_fake, ~training.is_fake):
         assert training.weights[side].mean() == pytest.approx(1)
@@ -175,53 +109,6 @@ def test_sources_weigh_by_the_root_of_their_size(training):
     assert all(np.ptp(weights) == 0 for weights in found.values())
     sums = {name: weights.sum() for name, weights in found.items()}
     assert sums["real, pairs"] / sums["real, faces"] == pytest.approx(2**0.5)
-
-
-def test_scores_are_of_models_that_were_not_fitted_to_the_picture(training, monkeypatch):
-    """The model has no part here: each row is marked by the rows that were used."""
-    used = []
-
-    class Recorder(DeliveryPanelClassifier):
-        def fit(self, X, y, **options):
-            self.seen = {row.tobytes() for row in X}
-            return self
-
-        def decision_function(self, X):
-            assert not self.seen & {row.tobytes() for row in X}
-            used.append(len(X))
-            return np.zeros(len(X))
-
-    monkeypatch.setattr(default_model, "DeliveryPanelClassifier", Recorder)
-    monkeypatch.setattr(TrainingTable, "_usual", lambda self, rows, out: np.ones(out.sum(), bool))
-    table = TrainingTable(*training.split())
-    assert not held_out(table, training.folds()).any()
-    assert sum(used) == len(table.y)
-
-
-def test_a_small_run(here, monkeypatch, tmp_path, capsys, sources):
-    model = tmp_path / "small.safetensors"
-    monkeypatch.setattr(default_model, "MODEL", model)
-    for name in ("detector.rows.MIN_FAKE", "evidence.deliveries.MIN_REAL"):
-        monkeypatch.setattr(f"freqfake.{name}", 5)
-    monkeypatch.setattr("freqfake.evidence.deliveries.MIN_FAKE", 5)
-    monkeypatch.setattr("freqfake.evidence.domain.TrainingDomain.doubt_of_fake", lambda *_: "")
-    options = ["--cache", str(here / "cache"), "--generators", "--write"]
-    monkeypatch.setattr(sys, "argv", ["default_model", *options])
-    main()
-    printed = capsys.readouterr().out
-    assert f"{model.name}: {model.stat().st_size} bytes" in printed
-    for side, source in SIZES:
-        assert f"{side}, {source}" in printed
-    assert "Cllr" in printed
-    before, after = printed.split("generators that the model was not trained on")
-    assert "real, pairs" in before
-    assert "real, pairs" not in after
-    assert "fake, loose" in after
-    detector = load_detector(model)
-    assert detector.info["name"] == "faces"
-    assert (detector.info["n_real"], detector.info["n_fake"]) == (24, 20)
-    assert detector.max_fpr == 0.2
-    assert len(detector.classifier.coef_) == 3  # for all kinds, and for each
 
 
 # --- the repository's own -------------------------------------------------------------------------
