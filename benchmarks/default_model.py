@@ -20,7 +20,8 @@ import sys
 import tomllib
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,38 +39,33 @@ from freqfake.pictures.arrays import to_pil
 from freqfake.pictures.facts import ImageFacts
 from freqfake.pictures.reading import read_bytes
 
-from . import tiers
+from . import squares, tiers
 from .harness.report import ROOT, Report
 from .protocol import Fold, by_delivery, by_source, held_out, judged
 
 HERE = Path(__file__).parent
 MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.safetensors"
 DOCS = ROOT / "docs"
-MIN_SQUARE, MAX_SQUARE = 256, 1280  # pixels per side
 N_DIGITS = 16  # of the SHA-256, in default_model.csv
 Key = tuple[str, str]  # side and source
 Family = dict[str, Any]  # a picture and its copies: sha256, features, facts
 
 
-def families_of(path: str, n_copies: int, n_squares: int) -> list[Family]:
+def families_of(path: str, n_copies: int, n_squares: int, *, prepare: bool) -> list[Family]:
     """Compute the features of a picture, or of squares of it, and of their copies."""
     data = Path(path).read_bytes()
+    rng = np.random.default_rng(zlib.crc32(data))
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")
         pixels, facts = read_image(path)
         image = to_pil(pixels).convert("RGB")
-        parts = _squares(image, facts, n_squares, data) if n_squares else [(image, facts)]
+        if prepare:
+            parts = squares.prepared(image, n_squares, rng)
+        elif n_squares:
+            parts = squares.cut(image, facts, n_squares, rng)
+        else:
+            parts = iter([(image, facts)])
         return [_family(part, own, data, n_copies) for part, own in parts]
-
-
-def _squares(image: Any, facts: ImageFacts, n_squares: int, data: bytes) -> Iterator[Any]:
-    rng = np.random.default_rng(zlib.crc32(data))
-    side = min(image.size)
-    for _ in range(n_squares):
-        size = int(rng.integers(min(side, MIN_SQUARE), min(side, MAX_SQUARE) + 1))
-        left, top = (int(rng.integers(0, length - size + 1)) // 8 * 8 for length in image.size)
-        cut = image.crop((left, top, left + size, top + size))
-        yield cut, ImageFacts(**{**vars(facts), "width": size, "height": size})
 
 
 def _family(image: Any, facts: ImageFacts, data: bytes, n_copies: int) -> Family:
@@ -88,13 +84,14 @@ def load(folders: list[str], cache: Path, plan: dict[str, Any]) -> dict[Key, lis
     with (HERE / "default_model.csv").open() as file:
         for row in csv.DictReader(file):
             listed.setdefault((row["side"], row["source"]), set()).add(row["sha256"])
-    missing = [key for key in listed if not (cache / f"{'_'.join(key)}.pkl").exists()]
+    files = {key: [cache / f"{name}.pkl" for name in _jobs(key, plan)] for key in listed}
+    missing = [key for key in listed if not all(path.exists() for path in files[key])]
     found = _found(folders) if missing else {}
     for key in missing:
         if lost := listed[key] - found.keys():
             print(f"{', '.join(key)}: {len(lost)} pictures not found", file=sys.stderr)
         _extract(key, [found[name] for name in sorted(listed[key]) if name in found], cache, plan)
-    return {key: _pictures(cache / f"{'_'.join(key)}.pkl", listed[key]) for key in listed}
+    return {key: _pictures(files[key], listed[key]) for key in listed}
 
 
 def _found(folders: list[str]) -> dict[str, str]:
@@ -102,32 +99,46 @@ def _found(folders: list[str]) -> dict[str, str]:
     return {hashlib.sha256(Path(p).read_bytes()).hexdigest()[:N_DIGITS]: p for p in paths}
 
 
+def _jobs(key: Key, plan: dict[str, Any]) -> dict[str, Callable[[str], list[Family]]]:
+    """List what is computed for each picture of a source, by the name of the file in the cache."""
+    name, source = "_".join(key), key[1]
+    copies, n_squares = plan["more_copies"].get(source, plan["copies"]), plan["squares"].get(source)
+    jobs = {name: (copies, n_squares or 0, False)}
+    if source in plan["prepared"]:
+        jobs[f"{name}_prepared"] = (plan["copies_of_prepared"], plan["prepared"][source], True)
+    return {
+        name: partial(families_of, n_copies=n_copies, n_squares=n, prepare=prepare)
+        for name, (n_copies, n, prepare) in jobs.items()
+    }
+
+
 def _extract(key: Key, paths: list[str], cache: Path, plan: dict[str, Any]) -> None:
-    options = (
-        plan["more_copies"].get(key[1], plan["copies"]),
-        plan["squares"].get(key[1], 0),
-    )
-    done = joblib.Parallel(-1)(joblib.delayed(families_of)(path, *options) for path in paths)
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{'_'.join(key)}.pkl").open("wb") as file:
-        pickle.dump([*itertools.chain.from_iterable(done)], file)
-    print(*key, f"{len(paths)} pictures found", flush=True)
+    for name, job in _jobs(key, plan).items():
+        path = cache / f"{name}.pkl"
+        if not path.exists():
+            done = joblib.Parallel(-1)(joblib.delayed(job)(path) for path in paths)
+            path.write_bytes(pickle.dumps([*itertools.chain.from_iterable(done)]))
+            print(name, f"{len(paths)} pictures found", flush=True)
 
 
-def _pictures(path: Path, names: set[str]) -> list[Extraction]:
+def _pictures(files: list[Path], names: set[str]) -> list[Extraction]:
     """Pictures of a source; squares of one picture are copies of each other."""
-    with path.open("rb") as file:
-        families = pickle.load(file)
+    source = files[0].stem
     pictures: dict[str, list[Extraction]] = {}
-    for family in families:
+    for family in itertools.chain.from_iterable(map(_loaded, files)):
         members = zip(family["features"], family["facts"], strict=True)
-        made = [Extraction(path.stem, features, facts) for features, facts in members]
+        made = [Extraction(source, features, facts) for features, facts in members]
         pictures.setdefault(family["sha256"], []).extend(made)
     return [
-        Extraction(path.stem, members[0].features, members[0].facts, tuple(members[1:]))
+        Extraction(source, members[0].features, members[0].facts, tuple(members[1:]))
         for name, members in pictures.items()
         if name[:N_DIGITS] in names
     ]
+
+
+def _loaded(path: Path) -> list[Family]:
+    return list(pickle.loads(path.read_bytes()))
 
 
 class Training:

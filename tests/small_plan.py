@@ -3,6 +3,7 @@
 PLAN = """
 max_fpr = 0.2
 copies = 1
+copies_of_prepared = 1
 parts = [["pairs", "faces"], ["others"], ["scenes"]]
 [kinds]
 "first" = ["pairs"]
@@ -11,6 +12,8 @@ parts = [["pairs", "faces"], ["others"], ["scenes"]]
 names = ["pairs"]
 [more_copies]
 others = 2
+[prepared]
+scenes = 2
 [squares]
 scenes = 2
 """
