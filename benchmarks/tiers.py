@@ -22,7 +22,7 @@ from .protocol import More, beyond, costs, held_thresholds, percent, ratios
 
 TIERS = (AS_IS, "768 px, Q60", "512 px, Q40")
 MIN_SIDE = 768  # pixels
-MOST = 200  # pictures of a source
+MOST = 100  # pictures of a source
 PUBLISHED = ("Sieve, published, other pictures", (0.909, 0.871, 0.856))  # balanced accuracy
 _KINDS = ("rich", "six", "facts")
 
@@ -69,7 +69,7 @@ def load(training: Any, scenes: list[str], folders: list[str], cache: Path) -> T
 
 
 def chosen(training: Any, scenes: list[str]) -> list[int]:
-    """Choose up to 200 full-size pictures of each source, by their SHA-256."""
+    """Choose up to 100 full-size pictures of each source, by their SHA-256."""
     sides = np.array([min(p.facts.width, p.facts.height) for p in training.pictures])
     possible = (sides >= MIN_SIDE) & ~np.isin(training.names, scenes)
     rows = sorted(np.flatnonzero(possible), key=lambda i: training.pictures[i].facts.sha256)
