@@ -203,7 +203,9 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--cache", type=Path, default=HERE.parent / ".bench_cache" / "training")
     parser.add_argument(
-        "--write", action="store_true", help=f"replace {MODEL.name} and the tables in docs/"
+        "--write",
+        action="store_true",
+        help=f"replace {MODEL.name} and the tables of its card and of docs/",
     )
     args = parser.parse_args()
     warnings.simplefilter("ignore", freqfake.DatasetWarning)
@@ -220,10 +222,13 @@ def main() -> None:
     if args.write:
         detector.save(MODEL)
         print(f"{MODEL.name}: {MODEL.stat().st_size} bytes", flush=True)
-    report = Report(args.cache / "results", DOCS if args.write else None)
+    places = (DOCS, MODEL.with_suffix(".md")) if args.write else ()
+    report = Report(args.cache / "results", *places)
     scores, zeros = table.centred(detector.classifier, raw)
     found, sources = judged(table, detector, scores), training.sources[table.groups]
-    report.table("default_sources", by_source(found, sources))
+    titles = plan["titles"]
+    report.table("default_real", by_source(found, sources, titles, 0))
+    report.table("default_generated", by_source(found, sources, titles, 1))
     report.table("default_deliveries", by_delivery(found, detector, training.parts[table.groups]))
     if full_size:
         report.table("default_tiers", tiers.compared(full_size, raw_of_tiers, detector, zeros))
@@ -234,7 +239,7 @@ def main() -> None:
     ):
         found = judged(table, detector, held_out(table, folds, args.cache)[0] - shift)
         scored = np.isin(table.groups, np.concatenate([pictures for _, pictures in folds]))
-        report.table(name, by_source(found[scored], sources[scored]))
+        report.table(name, by_source(found[scored], sources[scored], titles, 1))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Scores of pictures that the default model was not fitted to, and tables of what they show."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -134,16 +134,23 @@ def held_thresholds(
     return thresholds
 
 
-def by_source(found: pd.DataFrame, sources: np.ndarray) -> pd.DataFrame:
-    """Percentages of the verdicts by source, among originals and among copies."""
+def by_source(
+    found: pd.DataFrame, sources: np.ndarray, titles: Mapping[str, str], label: int
+) -> pd.DataFrame:
+    """Percentages of the verdicts by source of a side, among originals and among copies.
+
+    Squares of a picture beyond the first count as copies.
+    """
     rows = []
-    for source, part in found.groupby(sources):
-        row = {"source": source}
+    mine = (found["y"] == label).to_numpy()
+    for source, part in found[mine].groupby(sources[mine]):
+        own_name = f"`{source.partition(', ')[2]}`"
+        row = {("real", "generated")[label]: titles.get(source, own_name)}
         for name, kinds in (("originals", ["original"]), ("copies", ["Q95", "copy"])):
-            mine = part[part["kind"].isin(kinds)]
-            row[name] = len(mine)
+            chosen = part[part["kind"].isin(kinds)]
+            row[name] = len(chosen)
             for verdict in ("real", "fake"):
-                row[f"{name} called {verdict}, %"] = percent(mine[verdict])
+                row[f"{name} called {verdict}, %"] = percent(chosen[verdict])
         rows.append(row)
     return pd.DataFrame(rows)
 

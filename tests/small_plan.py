@@ -16,6 +16,8 @@ others = 2
 scenes = 2
 [squares]
 scenes = 2
+[titles]
+"fake, loose" = "loose ones"
 """
 SIZES = {
     ("real", "pairs"): 8,

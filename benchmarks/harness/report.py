@@ -44,10 +44,13 @@ class Report:
     docs : Path, optional
         Folder whose Markdown files get the tables, between ``<!-- table NAME -->`` and
         ``<!-- end -->``, and whose ``figures`` get the drawings.
+    card : Path, optional
+        Another Markdown file that gets the tables.
     """
 
-    def __init__(self, folder: Path, docs: Path | None = None) -> None:
+    def __init__(self, folder: Path, docs: Path | None = None, card: Path | None = None) -> None:
         self.folder, self.docs = folder, docs
+        self.pages = [*(sorted(docs.glob("*.md")) if docs else []), *([card] if card else [])]
         folder.mkdir(parents=True, exist_ok=True)
         mpl.use("Agg")
         mpl.rcParams.update(STYLE)
@@ -57,9 +60,8 @@ class Report:
         shown = table.map(str)
         print(f"\n{name}\n{shown.to_string(index=False)}", flush=True)
         shown.to_csv(self.folder / f"{name}.csv", index=False)
-        if self.docs:
-            for path in sorted(self.docs.glob("*.md")):
-                _replace(path, name, _markdown(shown))
+        for path in self.pages:
+            _replace(path, name, _markdown(shown))
 
     def drawing(self, name: str, drawing: Drawing) -> None:
         """Save a drawing."""

@@ -20,7 +20,7 @@ from freqfake import load_detector
 from freqfake.detector.rows import TrainingTable
 from freqfake.estimators.panel import DeliveryPanelClassifier
 
-TABLES = ("sources", "deliveries", "tiers", "generators", "both")
+TABLES = ("real", "generated", "deliveries", "tiers", "generators", "both")
 
 
 class Recorder(DeliveryPanelClassifier):
@@ -117,6 +117,7 @@ def small_run(bench, tmp_path_factory) -> tuple[Path, str]:
     (folder / "docs").mkdir()
     places = "\n".join(f"<!-- table default_{name} -->\n<!-- end -->" for name in TABLES)
     (folder / "docs" / "page.md").write_text(places)
+    (folder / "small.md").write_text(places)  # the card
     options = ["--cache", str(bench / "cache"), "--pictures", str(bench / "pictures"), "--write"]
     small = {
         "detector.rows.MIN_FAKE": 5,
@@ -158,20 +159,23 @@ def results(small_run, bench) -> dict[str, pd.DataFrame]:
 
 def test_the_tables_are_printed_and_written(small_run, results):
     folder, printed = small_run
-    places = (folder / "docs" / "page.md").read_text().split("<!-- end -->")
-    for name, place in zip(TABLES, places, strict=False):
-        assert f"\ndefault_{name}\n" in printed
-        assert f"<!-- table default_{name} -->\n\n| {results[name].columns[0]} | " in place
+    for page in (folder / "docs" / "page.md", folder / "small.md"):
+        places = page.read_text().split("<!-- end -->")
+        for name, place in zip(TABLES, places, strict=False):
+            assert f"\ndefault_{name}\n" in printed
+            assert f"<!-- table default_{name} -->\n\n| {results[name].columns[0]} | " in place
 
 
 def test_verdicts_by_source_and_generator(results):
-    by_source = results["sources"].set_index("source")
-    assert by_source["originals"].to_dict() == {
-        f"{side}, {source}": n * (2 if source == "scenes" else 1)
-        for (side, source), n in SIZES.items()
-    }
-    assert set(results["generators"]["source"]) == {"fake, pairs", "fake, loose"}
-    assert set(results["both"]["source"]) == {"fake, pairs"}
+    for side in ("real", "generated"):
+        names = {"fake, loose": "loose ones"}
+        assert results[side].set_index(side)["originals"].to_dict() == {
+            names.get(f"{kind}, {source}", f"`{source}`"): n * (2 if source == "scenes" else 1)
+            for (kind, source), n in SIZES.items()
+            if (kind == "real") == (side == "real")
+        }
+    assert set(results["generators"]["generated"]) == {"`pairs`", "loose ones"}
+    assert set(results["both"]["generated"]) == {"`pairs`"}
 
 
 def test_figures_by_delivery(results):

@@ -47,9 +47,8 @@ def test_prepared_squares_show_only_the_picture():
 
 def test_prepared_squares_are_turned_and_resampled():
     """A wave in the picture has another frequency and direction in each square."""
-    y, x = np.mgrid[:1400, :1400]
-    wave = np.rint(128 + 100 * np.cos(2 * np.pi * x * 40 / 1400)).astype(np.uint8)
-    image = Image.fromarray(np.dstack([wave] * 3))
+    wave = np.rint(128 + 100 * np.cos(2 * np.pi * np.arange(1400) * 40 / 1400)).astype(np.uint8)
+    image = Image.fromarray(np.repeat(np.tile(wave, (1400, 1))[..., np.newaxis], 3, axis=2))
     found = set()
     for square, _ in squares.prepared(image, 30, rng()):
         magnitude = np.abs(np.fft.rfft2(np.asarray(square, float)[..., 0] - 128))
