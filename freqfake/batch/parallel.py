@@ -6,7 +6,7 @@ import itertools
 import os
 import pickle
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import joblib
@@ -101,7 +101,7 @@ def map_pictures(
     """
     items = list(expand(inputs))
     job = joblib.delayed(shared(job))
-    done = _results((job(name, *_read_pil_image(image)) for name, image in items), n_jobs)
+    done = _results((job(name, *_in_memory(image)) for name, image in items), n_jobs)
     return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
 
 
@@ -120,11 +120,8 @@ def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
         yield from joblib.Parallel(n_jobs=n_jobs)(chunk)
 
 
-def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str, ImageLike]]:
-    """Yield the name and picture of every input; folders and globs are expanded.
-
-    `also` gives further endings of the files in folders, see :func:`freqfake.find_images`.
-    """
+def expand(inputs: Inputs) -> Iterator[tuple[str, ImageLike]]:
+    """Yield the name and picture of every input; folders and globs are expanded."""
     if is_pil_image(inputs) or (isinstance(inputs, np.ndarray) and inputs.ndim in (2, 3)):
         raise TypeError(
             "`inputs` must be a path or a list of pictures; got one picture: use [image]"
@@ -133,15 +130,18 @@ def expand(inputs: Inputs, *, also: Collection[str] = ()) -> Iterator[tuple[str,
         inputs = [inputs]
     for position, item in enumerate(inputs):
         if isinstance(item, (str, os.PathLike)):
-            for path in find_images(item, also=also):
+            for path in find_images(item):
                 yield path, path
         else:
             yield f"<array {position}>", item
 
 
-def _read_pil_image(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
-    """Read a PIL image before it is sent to another process, which loses its format."""
-    if not is_pil_image(image):
+def _in_memory(image: ImageLike) -> tuple[ImageLike | FreqFakeError, ImageFacts | None]:
+    """Read what is not a file before it is sent to another process.
+
+    A PIL image would lose its format on the way, and any other object may refuse to be sent.
+    """
+    if isinstance(image, (str, os.PathLike)):
         return image, None
     try:
         return read_any(image)

@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         warnings.simplefilter("ignore", DeprecationWarning)  # from packages; users cannot fix them
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged metadata change no pixels
         try:
             status = _run(argv)
         except BrokenPipeError:  # the reader, such as `head`, has closed the pipe

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def add_spectrum(command: argparse.ArgumentParser) -> None:
     command.add_argument("--spectrum", choices=("log", "modulus"), default="log", help=text)
 
 
-def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[str]:
+def paths_of(arguments: Iterable[str]) -> list[str]:
     """Return the files that the arguments name, see :func:`freqfake.find_images`.
 
     If a file does not exist, a similar name is suggested. The path stays in the list, so that its
@@ -128,7 +128,7 @@ def paths_of(arguments: Iterable[str], *, also: Collection[str] = ()) -> list[st
     """
     from ..pictures.finding import find_images
 
-    paths = list(find_images(arguments, also=also))
+    paths = list(find_images(arguments))
     found = set(paths)
     missing = (Path(p) for p in arguments if p in found and not os.path.lexists(p))
     for path in itertools.islice(missing, _MOST_HINTS):
@@ -180,8 +180,6 @@ def write_rows(
     args: argparse.Namespace,
     columns: Sequence[str],
     form: str | None = None,
-    *,
-    also: Collection[str] = (),
 ) -> int:
     """Write each picture's rows as soon as they are ready; report how many could not be read.
 
@@ -194,7 +192,7 @@ def write_rows(
         check_folder(args.out)
     elif args.resume:
         raise ValueError("--resume needs --out: output to stdout cannot be continued")
-    paths = paths_of(args.paths, also=also)
+    paths = paths_of(args.paths)
     if args.out is not None:
         read = [getattr(args, name, None) for name in ("model", "weights")]
         check_not_read(args.out, [*paths, *filter(None, read)])

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..batch.tables import Row
-from ..crops.video import VIDEO_ENDINGS
 from .common import (
     OK,
     add_command,
@@ -198,7 +197,7 @@ def _score(args: argparse.Namespace) -> int:
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
         return ([row] for row in detector.iter_scores(paths, progress=bar, **options))
 
-    return write_rows(rows, args, DEEP_COLUMNS, args.format, also=VIDEO_ENDINGS)
+    return write_rows(rows, args, DEEP_COLUMNS, args.format)
 
 
 def _train(args: argparse.Namespace) -> int:

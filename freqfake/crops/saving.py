@@ -20,7 +20,7 @@ from ..pictures.finding import find_images
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_image
 from .faces import MARGIN, crop_box, find_faces
-from .video import VIDEO_ENDINGS, Frame, FrameOptions, is_video, read_frames
+from .video import Frame, FrameOptions, is_video, read_frames
 
 FRAME_COLUMNS = ("path", "frame", "time", "scene", "file", "error")
 CROP_COLUMNS = (
@@ -98,7 +98,7 @@ def save_faces(
         One row for each face of an input, with :data:`CROP_COLUMNS`. An input without a face
         gives one row without a ``file``; an unreadable one gives one row with the ``error``.
     """
-    found = find_images(inputs, also=VIDEO_ENDINGS)
+    found = find_images(inputs)
     job = functools.partial(_save_faces, options, margin=margin, largest=largest)
     return _mapped(job, found, out, n_jobs, progress)
 
@@ -183,7 +183,7 @@ def _videos(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
     """Yield videos in folders, and every named file; an empty folder becomes an error later."""
     seen = set()
     for path in [paths] if isinstance(paths, str) or hasattr(paths, "__fspath__") else paths:
-        found = list(find_images(path, also=VIDEO_ENDINGS))
+        found = list(find_images(path))
         for video in [video for video in found if is_video(video)] or [str(path)]:
             if video not in seen:
                 seen.add(video)

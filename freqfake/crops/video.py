@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
@@ -12,14 +11,9 @@ import numpy.typing as npt
 
 from .._files import PathLike
 from .._optional import extra
+from ..pictures.endings import VIDEO_ENDINGS, ending
 from ..pictures.limits import MAX_PIXELS
 from .decoding import IDENTITY, decode_frames, display_matrix, to_rgb, upright
-
-VIDEO_ENDINGS = frozenset(
-    {".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v",
-     ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".rm",
-     ".rmvb", ".ts", ".vob", ".webm", ".wmv"}
-)  # fmt: skip
 
 _ROUNDING = 1e-3  # seconds: time stamps are whole milliseconds in some formats
 _THUMBNAIL = 32  # pixels a side: averages noise out, hardly shows small motion
@@ -62,7 +56,7 @@ class Frame:
 
 
 def is_video(path: PathLike) -> bool:
-    """Check whether a file name has the ending of a video, see :data:`VIDEO_ENDINGS`.
+    """Check whether a file name has one of :data:`freqfake.pictures.endings.VIDEO_ENDINGS`.
 
     Examples
     --------
@@ -70,7 +64,7 @@ def is_video(path: PathLike) -> bool:
     >>> is_video("holiday.MP4"), is_video("face.png")
     (True, False)
     """
-    return Path(path).suffix.lower() in VIDEO_ENDINGS
+    return ending(path) in VIDEO_ENDINGS
 
 
 def read_frames(

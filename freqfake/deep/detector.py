@@ -12,10 +12,11 @@ import torch
 from tqdm import tqdm
 
 from .._files import PathLike
+from ..batch.frames import columns_of
 from ..batch.parallel import Inputs, expand, warn_left_out
 from ..batch.tables import Row
 from ..crops.faces import crop_face, find_faces
-from ..crops.video import VIDEO_ENDINGS, is_video, read_frames
+from ..crops.video import is_video, read_frames
 from ..detector.cards import LIMITS, ModelCard
 from ..detector.results import SCORE_COLUMNS, ScoreTable
 from ..evidence.metrics import detection_metrics
@@ -155,7 +156,7 @@ class DeepDetector:
             calibrated, so ``llr`` is missing: networks are overconfident.
         """
         rows = self.iter_scores(inputs, progress=progress, **options)
-        return ScoreTable(list(rows), columns=list(DEEP_COLUMNS))
+        return ScoreTable(columns_of(rows, DEEP_COLUMNS))
 
     def iter_scores(
         self,
@@ -171,7 +172,7 @@ class DeepDetector:
         """Yield the rows of :meth:`score` as they are ready."""
         if not 0 < threshold < 1:
             raise ValueError(f"`threshold` must lie between 0 and 1; got {threshold}")
-        items = list(expand(inputs, also=VIDEO_ENDINGS))
+        items = list(expand(inputs))
         reader = _Reader(self.network.input_size, n_frames, margin if faces else None, max_pixels)
         looks = itertools.chain.from_iterable(
             reader.looks(position, name, image) for position, (name, image) in enumerate(items)

@@ -9,7 +9,9 @@ from typing import Unpack
 import numpy as np
 
 from .._files import PathLike
+from .._threads import unsaid
 from ..batch.extraction import Extraction, iter_features, readable
+from ..batch.frames import columns_of
 from ..batch.parallel import Inputs
 from ..batch.tables import Row
 from ..estimators.adaptation import GaussianExpectationAdapter, adapt_or_keep
@@ -154,7 +156,7 @@ class Detector(TrainedModel):
         """
         terms = Terms(self, **options)
         pictures = score_pictures(terms, inputs, n_jobs=n_jobs, progress=progress)
-        table = ScoreTable(list(itertools.chain.from_iterable(pictures)), columns=terms.columns)
+        table = ScoreTable(columns_of(itertools.chain.from_iterable(pictures), terms.columns))
         for name in FACE_NUMBERS if terms.faces else ():
             table[name] = table[name].astype("Int64")  # integers that may be missing
         return table
@@ -186,12 +188,7 @@ class Detector(TrainedModel):
         return score_pictures(Terms(self, **options), inputs, n_jobs=n_jobs, progress=progress)
 
     def evaluate(
-        self,
-        real: Inputs,
-        fake: Inputs,
-        *,
-        n_jobs: int | None = None,
-        progress: bool = False,
+        self, real: Inputs, fake: Inputs, *, n_jobs: int | None = None, progress: bool = False
     ) -> dict[str, float]:
         """Figures of merit on labelled pictures.
 
@@ -305,8 +302,7 @@ class Detector(TrainedModel):
     def _adapter_of_scores(self) -> GaussianExpectationAdapter:
         scores = np.concatenate(self.held_out)
         labels = np.repeat([0, 1], [len(side) for side in self.held_out])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparationWarning)
+        with unsaid(SeparationWarning):
             return GaussianExpectationAdapter().fit(scores[:, np.newaxis], labels)
 
     def save(self, path: PathLike) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from threadpoolctl import threadpool_limits
 
+from .._threads import one_blas_thread, unsaid
 from ..batch.extraction import Extraction, FeatureSet, iter_features, readable
 from ..batch.parallel import Inputs, expand
 from ..batch.simulation import MIN_SIDE, iter_with_simulated
@@ -172,9 +172,8 @@ def train_on_extractions(
     _warn_of_telling_files(*([picture.facts for picture in part] for part in (real, fake)))
     table = TrainingTable(real, fake, weights, kinds)
     classifier, judge = _classifiers(features, len(real) + n_fake)
-    # The model must not depend on the number of threads.
-    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", SeparationWarning)  # `adapt` warns
+    # The model must not depend on the number of threads; `adapt` warns.
+    with one_blas_thread(), unsaid(SeparationWarning):
         scores = table.held_out_scores(judge) if scores is None else scores
         table.fit(classifier)
         if len(fake):

@@ -1,6 +1,5 @@
 """Unsupervised domain adaptation by Gaussian expectations (Algorithm 1 of Le & Woo 2021)."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, Literal, Self
 
@@ -12,8 +11,8 @@ from sklearn.base import (
 )
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
+from .._threads import one_blas_thread, unsaid, warn
 from ..exceptions import AdaptationError, AdaptationWarning, SeparationWarning
 from .binary import BinaryClassifier
 from .expectations import Expectations, GaussianExpectationScaler
@@ -127,17 +126,12 @@ class GaussianExpectationAdapter(BinaryClassifier):
         return self if X_target is None else self.adapt(X_target)
 
     def adapt(self, X_target: Any) -> Self:
-        """Adapt to unlabelled target features; the source features are not needed again.
-
-        This runs on one BLAS thread: with so few numbers, more threads would only wait for each
-        other, and the result would depend on their number.
-        """
+        """Adapt to unlabelled target features; the source features are not needed again."""
         check_is_fitted(self)
         X_target = validate_data(self, X_target, dtype=np.float64, reset=False)
         self.distance_before_ = energy_coefficient(self.source_, X_target)
         self.distance_after_ = np.inf
-        with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", SeparationWarning)
+        with one_blas_thread(), unsaid(SeparationWarning):
             for source, target in self._scaler_pairs(X_target):
                 as_source = source.inverse_transform(target.transform(X_target))
                 distance = energy_coefficient(self.source_, as_source)
@@ -173,7 +167,7 @@ class GaussianExpectationAdapter(BinaryClassifier):
             and self.distance_after_ <= min(_MAX_LEFT * self.distance_before_, _MAX_DISTANCE)
         )
         if not self.agrees_:
-            warnings.warn(
+            warn(
                 "the adaptation does not bring the target close to the source (distance "
                 f"{self.distance_before_:.3f} before, {self.distance_after_:.3f} after): the two "
                 "Gaussians of the target are probably not real and fake, or it needs no adaptation",
@@ -181,7 +175,7 @@ class GaussianExpectationAdapter(BinaryClassifier):
                 stacklevel=3,
             )
         elif not self.target_scaler_.separated_:
-            warnings.warn(
+            warn(
                 "the Gaussians of the target do not separate: too few pictures, or hardly any "
                 "real or hardly any fake ones",
                 SeparationWarning,
@@ -211,12 +205,11 @@ def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64
     A target already distributed like the source needs no adaptation: warn and return False. Raise
     an error for a target that the adaptation does not bring close to the source.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", (AdaptationWarning, SeparationWarning))
+    with unsaid(AdaptationWarning, SeparationWarning):
         adapter.adapt(X)
     before, after = adapter.distance_before_, adapter.distance_after_
     if before <= _NEAR:
-        warnings.warn(
+        warn(
             f"the features already have the distribution of the training (distance {before:.3f}; "
             f"{after:.3f} if adapted): the scores stay as they are",
             AdaptationWarning,
@@ -225,7 +218,7 @@ def adapt_or_keep(adapter: GaussianExpectationAdapter, X: npt.NDArray[np.float64
         return False
     if adapter.agrees_:
         if not adapter.target_scaler_.separated_:
-            warnings.warn(
+            warn(
                 "the Gaussians of the pictures hardly separate: too few pictures, or nearly all "
                 "of them real or nearly all generated; check the result on labelled ones",
                 SeparationWarning,

@@ -1,6 +1,5 @@
 """Expectations of two Gaussians, and features scaled by them (Algorithm 1 of Le & Woo 2021)."""
 
-import warnings
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._threads import warn
 from ..exceptions import SeparationWarning
 from .mixture import RealFakeMixture
 
@@ -92,7 +92,7 @@ class GaussianExpectationScaler(OneToOneFeatureMixin, TransformerMixin, BaseEsti
         coincide = np.abs(high - low) <= _MIN_GAP * deviation
         if coincide.any():
             names = ", ".join(map(str, np.flatnonzero(coincide)))
-            warnings.warn(
+            warn(
                 f"the two expectations coincide for feature {names} (counted from 0): centred, "
                 "not scaled",
                 SeparationWarning,

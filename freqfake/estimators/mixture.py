@@ -1,6 +1,5 @@
 """Two Gaussians over the features: one for real pictures, one for generated ones."""
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -8,15 +7,21 @@ import numpy.typing as npt
 from scipy.linalg import solve_triangular
 from scipy.special import expit, logsumexp
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._threads import warn
 from ..exceptions import SeparationWarning
 
 MIN_SEPARATION = 2.0  # Ashman et al. 1994: D > 2 for two groups to be told apart
 _REG_COVAR = 1e-6  # added to the variances of the standardised features
+
+
+class _QuietMixture(GaussianMixture):
+    """Expectation maximisation that may end early: it shows later, as no separation."""
+
+    converged_ = property(lambda self: True, lambda self, value: None)  # else it would warn
 
 
 class RealFakeMixture(DensityMixin, BaseEstimator):
@@ -93,7 +98,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=2)
         scaler = StandardScaler().fit(X)
         standard = scaler.transform(X)
-        mixture = GaussianMixture(
+        mixture = _QuietMixture(
             2,
             n_init=self.n_init if start is None else 1,
             max_iter=500,
@@ -101,9 +106,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
             random_state=self.random_state,
             **({} if start is None else start._standardised_start()),
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # shows below, as no separation
-            mixture.fit(standard)
+        mixture.fit(standard)
         swapped = start is None and mixture.means_[1].mean() < mixture.means_[0].mean()
         order = [1, 0] if swapped else [0, 1]
         self.weights_ = mixture.weights_[order]
@@ -115,7 +118,7 @@ class RealFakeMixture(DensityMixin, BaseEstimator):
             self.separation_ > MIN_SEPARATION and mixture.bic(standard) < one.bic(standard)
         )
         if not self.separated_:
-            warnings.warn(
+            warn(
                 "the two Gaussians do not separate two groups of pictures "
                 f"(distance {self.separation_:.2f}, at least {MIN_SEPARATION:g} is needed, and "
                 "two must explain the features better than one): this mixture cannot distinguish "

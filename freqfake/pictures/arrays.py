@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _FULL_SCALE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+# Of short floating-point types: the integers that they hold, and their largest rounding, also if
+# a picture was multiplied by 1 / 255 in that type instead of divided.
+_INTEGERS_OF: dict[np.dtype[Any], tuple[np.dtype[Any], float]] = {
+    np.dtype(np.float16): (np.dtype(np.uint8), 2**-12),
+    np.dtype(np.float32): (np.dtype(np.uint16), 2**-22),
+}
 
 
 def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
@@ -21,9 +27,9 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
     ----------
     image : array-like of shape (n_rows, n_cols), (n_rows, n_cols, 1), (n_rows, n_cols, 3) or \
 (n_rows, n_cols, 4)
-        uint8 (0 to 255), uint16 (0 to 65535) or floating point (0 to 1). Grey values are
-        repeated in all three channels. A fourth channel (transparency) is ignored: colours are
-        used as stored, even if they are invisible.
+        uint8 (0 to 255), uint16 (0 to 65535) or floating point (0 to 1), in any byte order. Grey
+        values are repeated in all three channels. A fourth channel (transparency) is ignored:
+        colours are used as stored, even if they are invisible.
     dtype : {np.float32, np.float64}
         Data type of the result.
 
@@ -35,8 +41,8 @@ def check_image(image: npt.ArrayLike, *, dtype: npt.DTypeLike = np.float32) -> n
     Raises
     ------
     ImageValueError
-        The array has a different shape or data type, is empty, or holds values that are not
-        finite or are out of range.
+        The array has a different shape or data type, is empty, has masked pixels, or holds values
+        that are not finite or are out of range.
     """
     return to_unit_range(check_shape(image), dtype=dtype)
 
@@ -60,8 +66,13 @@ def channel_planes(pixels: npt.NDArray[Any], *, dtype: npt.DTypeLike) -> Iterato
 
 
 def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Check the shape of a picture and return its pixels as (n_rows, n_cols, 1 or 3)."""
-    pixels = np.asarray(image)
+    """Check the shape of a picture and return its pixels as (n_rows, n_cols, 1 or 3).
+
+    They are in the byte order of the machine. A float32 picture of which every value is a 16-bit
+    one divided by 65535 (or an 8-bit one by 255), up to rounding, becomes uint16; float16 with
+    8-bit values, uint8. Otherwise this rounding would change the features.
+    """
+    pixels = as_array(image)
     if pixels.ndim == 2:
         pixels = pixels[:, :, np.newaxis]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4):
@@ -71,7 +82,52 @@ def check_shape(image: npt.ArrayLike) -> npt.NDArray[Any]:
         )
     if pixels.size == 0:
         raise ImageValueError(f"`image` must hold at least one pixel; got shape {pixels.shape}")
-    return pixels[:, :, :3]
+    pixels = pixels[:, :, :3]
+    return _integers(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
+
+
+def as_array(image: Any) -> npt.NDArray[Any]:
+    """Return an object as an array of any shape; refuse one with masked values or of objects."""
+    try:
+        array = np.asanyarray(image)
+    except MemoryError:
+        raise
+    except Exception as error:  # a tensor on another device, or the object's own error
+        raise ImageValueError(f"cannot make an array of {_kind(image)}: {error}") from None
+    if array.dtype.kind in "OSUV":
+        raise ImageValueError(
+            f"`image` must be a path, a PIL image or an array of numbers; got {_kind(image)}"
+        )
+    if np.ma.is_masked(array):
+        raise ImageValueError(
+            "`image` must not have masked pixels; replace them, for instance with .filled(0)"
+        )
+    return np.asarray(array)
+
+
+def _kind(image: object) -> str:
+    """Name the type of an object, such as torch.Tensor."""
+    kind = type(image)
+    room = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{room}{kind.__qualname__}"
+
+
+def _integers(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the integers that a short floating-point type holds, if all values are such."""
+    if pixels.dtype not in _INTEGERS_OF:
+        return pixels
+    kind, rounding = _INTEGERS_OF[pixels.dtype]
+    full = _FULL_SCALE[kind]
+    integers = np.empty_like(pixels, kind)
+    for row, found in zip(pixels, integers, strict=True):  # stops early, with little memory
+        unit = row.astype(np.float64)
+        levels = np.rint(unit * full)
+        if not (
+            (np.abs(levels / full - unit) <= rounding) & (levels >= 0) & (levels <= full)
+        ).all():
+            return pixels
+        found[...] = levels
+    return integers
 
 
 def _scaled(pixels: npt.NDArray[Any], dtype: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -1,42 +1,37 @@
-"""Read EXIF with Pillow, after checking how much it unpacks to."""
+"""Read EXIF as text, within limits."""
 
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from .containers import MAX_VALUE, Part
 from .limits import open_picture
-from .tags import tag_sizes
-
-if TYPE_CHECKING:
-    from PIL.Image import Exif, Image
+from .tags import checked_tags, read_value
 
 POSITION = "EXIF position"
 
 _ANY_NUMBER = 1 << 62  # of pixels: they are not decoded
 _CODES = {b"ASCII": "ascii", b"UNICODE": "utf-16", b"JIS": "iso2022_jp"}  # of EXIF comments
 _IN_JPEG = b"Exif\0\0"
-_MAX_UNPACKED = 1 << 20  # bytes of all tags of a directory; Pillow turns them into objects
+_MAX_UNPACKED = 1 << 20  # bytes of all tags of a directory
 _SHOWN_BYTES = 16
 _SHOWN_NUMBERS = 1000  # of a longer tag
 
 
-def find_exif(
-    kind: str, parts: list[Part], file: BinaryIO, problems: list[str]
-) -> tuple["Exif", BinaryIO] | None:
-    """Find EXIF; return it and a file that begins with its "II" or "MM"."""
+def find_exif(kind: str, parts: list[Part], file: BinaryIO, problems: list[str]) -> BinaryIO | None:
+    """Find EXIF; return a file that begins with its "II" or "MM"."""
+    if kind == "TIFF":
+        return file
     try:
-        if kind in ("JPEG", "PNG", "WEBP"):
-            return _loaded(_exif_of_parts(parts))
-        image = _open_other_format(file)
-        if image is None:
-            return None
-        if kind == "TIFF":
-            return image.getexif(), file
-        return _loaded(image.info.get("exif") or b"")
+        content = _exif_of_boxes(file) if kind == "BMFF" else _exif_of_parts(parts)
     except Exception as error:  # damaged data can raise any error
         problems.append(f"EXIF is damaged: {error}")
         return None
+    content = content.removeprefix(_IN_JPEG)
+    if content and content[:2] not in (b"II", b"MM"):
+        problems.append("EXIF is damaged: it does not begin like TIFF")
+        return None
+    return io.BytesIO(content) if content else None
 
 
 def _exif_of_parts(parts: list[Part]) -> bytes:
@@ -46,65 +41,59 @@ def _exif_of_parts(parts: list[Part]) -> bytes:
     return b""
 
 
-def _open_other_format(file: BinaryIO) -> "Image | None":
-    """Open a format that :func:`file_parts` cannot read for EXIF, without decoding its pixels."""
+def _exif_of_boxes(file: BinaryIO) -> bytes:
+    """Return the EXIF of AVIF and HEIF, without decoding the pixels."""
     try:
-        return open_picture(file, _ANY_NUMBER)
+        image = open_picture(file, _ANY_NUMBER)
     except Exception:  # not a supported picture: reading its pixels gives the reason
-        return None
+        return b""
+    if image.format == "HEIF":  # the picture is turned upright, and its EXIF changed to say so
+        from pillow_heif import open_heif
+
+        return open_heif(file).info.get("exif") or b""
+    return image.info.get("exif") or b""
 
 
-def _loaded(content: bytes) -> tuple["Exif", BinaryIO] | None:
-    from PIL.Image import Exif
-
-    data = content.removeprefix(_IN_JPEG)
-    file = io.BytesIO(data)
-    tag_sizes(file)  # raises an error if they hold too much
-    exif = Exif()
-    exif.load(data)
-    return (exif, file) if data else None
-
-
-def exif_claims(
-    exif: "Exif", file: BinaryIO, problems: list[str]
-) -> Iterator[tuple[str, str, str]]:
+def exif_claims(file: BinaryIO, problems: list[str]) -> Iterator[tuple[str, str, str]]:
     """Yield the group, name and value of each tag, as text."""
     from PIL.ExifTags import GPSTAGS, IFD, TAGS
 
-    groups = (("EXIF", None), ("EXIF photo", IFD.Exif), (POSITION, IFD.GPSInfo))
-    for where, number in groups:
-        try:
-            tags = _first_tags(exif, file) if number is None else _tags(exif, file, number)
-        except Exception as error:
-            problems.append(f"{where} is damaged: {error}")
+    starts: dict[int, int | None] = {0: None}
+    for where, number in (("EXIF", 0), ("EXIF photo", IFD.Exif), (POSITION, IFD.GPSInfo)):
+        if number not in starts:
             continue
         names = GPSTAGS if number == IFD.GPSInfo else TAGS
-        for tag, value in tags.items():
-            name = names.get(tag, f"tag 0x{tag:04x}")
-            if value is None:
-                problems.append(f"{where}: {name} is too large to show")
-            elif tag not in (IFD.Exif, IFD.GPSInfo, IFD.Interop):  # these only point to others
-                yield where, name, _as_text(name, value)
+        for tag, value in _values(file, starts[number], where, names, problems):
+            if tag in (IFD.Exif, IFD.GPSInfo, IFD.Interop):  # these only point to others
+                if isinstance(value, int) and not number:
+                    starts[tag] = value
+            else:
+                yield where, _name(names, tag), _as_text(_name(names, tag), value)
 
 
-def _first_tags(exif: "Exif", file: BinaryIO) -> dict[int, Any]:
-    """Return the tags of the first directory; None for values too large to unpack."""
+def _values(
+    file: BinaryIO, start: int | None, where: str, names: dict[int, str], problems: list[str]
+) -> Iterator[tuple[int, Any]]:
+    """Yield the numbers and values of a directory's tags, and note those that are left out."""
+    try:
+        tags = checked_tags(file, start)
+    except ValueError as error:
+        problems.append(f"{where} is damaged: {error}")
+        return
     left = _MAX_UNPACKED
-    tags = {}
-    sizes = tag_sizes(file)
-    for tag in exif:
-        size = sizes.get(tag, 0)
-        left -= size
-        tags[tag] = exif[tag] if size <= MAX_VALUE and left >= 0 else None
-    return tags
+    for tag in tags:
+        left -= tag.size
+        if tag.size > MAX_VALUE or left < 0:
+            problems.append(f"{where}: {_name(names, tag.number)} is too large to show")
+        elif tag.size:
+            try:
+                yield tag.number, read_value(file, tag)
+            except ValueError as error:
+                problems.append(f"{where}: {_name(names, tag.number)} is damaged: {error}")
 
 
-def _tags(exif: "Exif", file: BinaryIO, number: int) -> dict[int, Any]:
-    """Return the tags of another directory, which Pillow unpacks all at once."""
-    start = exif.get(number)
-    if isinstance(start, int) and sum(tag_sizes(file, start).values()) > _MAX_UNPACKED:
-        raise ValueError("it is too large")
-    return exif.get_ifd(number)
+def _name(names: dict[int, str], tag: int) -> str:
+    return names.get(tag, f"tag 0x{tag:04x}")
 
 
 def _as_text(name: str, value: Any) -> str:

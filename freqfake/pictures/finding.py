@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import re
 import stat
@@ -11,10 +12,12 @@ from pathlib import Path
 
 from .._files import PathLike
 from ..exceptions import UnreadableImageWarning
+from .endings import ENDINGS, ending
 
 _SEPARATOR = re.escape(os.sep + (os.altsep or ""))
 _ANY_DEPTH = re.compile(rf"(?:^|(?<=[{_SEPARATOR}]))\*\*(?:[{_SEPARATOR}]+|$)")
 
+_SEARCHED = ENDINGS | {""}
 _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' other kind of link
 
 
@@ -46,10 +49,12 @@ def matches(pattern: str) -> list[str]:
     return found
 
 
-def walk(folder: str, *, hidden: bool = True) -> Iterator[tuple[str, list[str] | None]]:
+def walk(
+    folder: str, *, hidden: bool = True, warn: bool = True
+) -> Iterator[tuple[str, list[str] | None]]:
     """Yield a folder and all below it, with the names in each; None if it cannot be listed.
 
-    Links to folders are not followed. A link that leads outside gives a warning.
+    Links to folders are not followed. With `warn`, a link that leads outside gives a warning.
     """
     waiting, links, searched = [folder], [], set()
     while waiting:
@@ -68,7 +73,7 @@ def walk(folder: str, *, hidden: bool = True) -> Iterator[tuple[str, list[str] |
                 links.append(below)
             elif kind == "folder" and (hidden or not name.startswith(".")):
                 waiting.append(below)
-    for link in sorted(links):
+    for link in sorted(links) if warn else ():
         with contextlib.suppress(OSError):
             if _identity(link) not in searched:
                 _warn_of(link)
@@ -104,9 +109,7 @@ def _warn_of(link: str) -> None:
     )
 
 
-def find_images(
-    paths: PathLike | Iterable[PathLike], *, also: Collection[str] = ()
-) -> Iterator[str]:
+def find_images(paths: PathLike | Iterable[PathLike]) -> Iterator[str]:
     """Find the files named by paths, folders and globs, each once, in a fixed order.
 
     Parameters
@@ -114,12 +117,10 @@ def find_images(
     paths : path or iterable of paths
         A file is yielded whatever its name, and even if it does not exist: reading it gives the
         error. A folder is searched, with its subfolders, for files with the endings of pictures
-        or without an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth) are
-        expanded unless a file has that exact name. A link to a file counts as a file. A link to
-        a folder is searched if it is itself named or matched, but not if a search meets it.
-    also : collection of str
-        More endings to search folders for, in lower case, such as
-        :data:`freqfake.crops.video.VIDEO_ENDINGS`.
+        and videos (:data:`freqfake.pictures.endings.ENDINGS`), also those that are not read, and
+        for files without an ending. Wildcards (``*``, ``?``, ``[...]``, and ``**`` for any depth)
+        are expanded unless a file has that exact name. A link to a file counts as a file. A link
+        to a folder is searched if it is itself named or matched, but not if a search meets it.
 
     Yields
     ------
@@ -134,35 +135,39 @@ def find_images(
     """
     seen: set[str] = set()
     for path in [paths] if isinstance(paths, (str, os.PathLike)) else paths:
-        for found in _expand(os.fspath(path), also):
+        for found in _expand(os.fsdecode(path)):
             if found not in seen:
                 seen.add(found)
                 yield found
 
 
-def _expand(path: str, also: Collection[str]) -> list[str]:
+def _expand(path: str) -> list[str]:
     if is_folder(path):
-        return _search_folder(path, also) or [path]
+        return _search_folder(path) or [path]
     if glob.has_magic(path) and not os.path.lexists(path):
         matched = sorted(matches(path))
-        nested = [_search_folder(m, also) if is_folder(m) else [m] for m in matched]
+        nested = [_search_folder(m) if is_folder(m) else [m] for m in matched]
         return [file for files in nested for file in files] or [path]
     return [path]
 
 
-def _search_folder(folder: str, also: Collection[str]) -> list[str]:
-    """Find files with the endings of pictures, and folders that cannot be listed."""
-    from PIL import Image
-
-    endings = set(Image.registered_extensions()) | {""} | set(also)
+def _search_folder(folder: str) -> list[str]:
+    """Find pictures and videos by name, and folders that cannot be listed."""
     found = []
     for here, names in walk(folder):
         if names is None:
             found.append(str(Path(here)))
             continue
-        found += [
-            str(Path(here, name))
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in endings
-        ]
+        found += [str(Path(here, name)) for name in names if _is_named(name)]
     return sorted(found)
+
+
+def is_without(folder: str, endings: Collection[str] = _SEARCHED) -> bool:
+    """Whether a folder that can be listed has no files with these endings, at any depth."""
+    names = itertools.chain.from_iterable(found or () for _, found in walk(folder, warn=False))
+    return not any(_is_named(name, endings) for name in names)
+
+
+def _is_named(name: str, endings: Collection[str] = _SEARCHED) -> bool:
+    """Whether the name of a file in a folder has one of the endings; hidden files do not count."""
+    return not name.startswith(".") and ending(name) in endings

@@ -2,12 +2,13 @@
 
 import os
 import stat
-import threading
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from .containers import check_parts
+from .containers import check_parts, container_of
+from .endings import RAW, RAW_ENDINGS, ending
+from .tags import tag_sizes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,14 +17,14 @@ MAX_PIXELS = 1 << 27  # 134 megapixels: above the largest cameras, far too few t
 MAX_BYTES = 1 << 29  # of a picture file, 512 MiB: that many pixels at four bytes each
 # Excluded are formats that cameras and web sites do not use, above all those that start a program
 # (EPS), hold pictures of any other format (IPTC, ICO), or had security holes (PSD, FITS).
-# HEIF needs another package to register it with Pillow. TGA comes last: it has no signature.
+# HEIF needs the extra `heic`. TGA comes last: it has no signature.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "PPM", "DIB", "PCX", "QOI", "SGI", "TIFF", "WEBP", "AVIF",
            "JPEG2000", "HEIF", "TGA")  # fmt: skip
 
 _HUNGRY = frozenset({"HEIF", "JPEG2000", "WEBP"})  # need twice the memory of others
 _SLOW = 16  # Pillow's decoders in Python take at least this many times as long
 _SMALL_TILE = 1 << 22  # pixels; a small picture may be stored in one larger tile
-_PILLOWS_LIMIT = threading.Lock()  # guards a global of Pillow
+_DNG = 0xC612  # TIFF tag of every DNG file, its version
 
 
 def open_file(path: str | os.PathLike[str]) -> BufferedReader:
@@ -56,37 +57,20 @@ def open_picture(file: BinaryIO, max_pixels: int) -> "Image.Image":
     """Open a picture without decoding it; refuse one beyond the limits."""
     check_size(file, max_pixels)
     check_parts(file)
-    image = _identify(file)
+    _check_raw(file)
+    from .opening import open_by_content  # needs Pillow
+
+    image = open_by_content(file, FORMATS)
     _check_pixels(image, max_pixels)
     _check_tiles(image)
     return image
 
 
-def _identify(file: BinaryIO) -> "Image.Image":
-    """Open a picture of any size, without Pillow's own limit."""
-    from PIL import Image, UnidentifiedImageError
-
-    Image.init()
-    known = [name for name in FORMATS if name in Image.OPEN]
-    with _PILLOWS_LIMIT:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(file, formats=known)
-        except UnidentifiedImageError:
-            raise ValueError(_why_unknown(file)) from None
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def _why_unknown(file: BinaryIO) -> str:
-    from PIL import Image
-
-    file.seek(0)
-    head = file.read(16)
-    for name, (_, accept) in Image.OPEN.items():
-        if name not in FORMATS and accept and accept(head) is True:
-            return f"the format {name} is not read, for safety; convert the picture to PNG"
-    return "not a picture, or its format is not supported"
+def _check_raw(file: BinaryIO) -> None:
+    """Refuse a camera's raw file that is a TIFF, whose first picture is only a preview."""
+    name = getattr(file, "name", "")
+    if container_of(file) == "TIFF" and (ending(name) in RAW_ENDINGS or _DNG in tag_sizes(file)):
+        raise ValueError(RAW)
 
 
 def _check_pixels(image: "Image.Image", max_pixels: int) -> None:

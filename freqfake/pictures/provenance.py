@@ -6,12 +6,11 @@ Anyone can write these claims, and none of them enters a score. They help to tra
 import hashlib
 import itertools
 import re
-import warnings
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from .._files import PathLike
 from ..exceptions import ImageReadError
@@ -19,10 +18,7 @@ from .containers import MAX_METADATA, Part, container_of, file_parts, holds_c2pa
 from .exif import exif_claims, find_exif
 from .limits import MAX_PIXELS, check_size, open_file
 from .reading import why_unreadable
-from .tags import second_directory
-
-if TYPE_CHECKING:
-    from PIL.Image import Exif
+from .tags import read_directory
 
 C2PA = Literal["present", "absent", "not looked for"]
 
@@ -159,22 +155,23 @@ def _read_open_file(file: BufferedReader) -> Provenance:
     problems: list[str] = []
     kind = container_of(file)
     parts, complete = _read_parts(file, problems)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        found = find_exif(kind, parts, file, problems)
-        found_claims: list[Iterator[Claim]] = []
-        if found is not None:
-            found_claims.append(Claim(*claim) for claim in exif_claims(*found, problems))
-        found_claims += [_text_claims(*part, problems) for part in parts]
-        claims = list(itertools.islice(itertools.chain(*found_claims), MAX_CLAIMS + 1))
-        thumbnail = found is not None and bool(second_directory(found[1]))
-    problems += dict.fromkeys(f"EXIF: {warning.message}" for warning in caught)
+    exif = find_exif(kind, parts, file, problems)
+    found: list[Iterator[Claim]] = [_text_claims(*part, problems) for part in parts]
+    if exif is not None:
+        found.insert(0, (Claim(*claim) for claim in exif_claims(exif, problems)))
+    claims = list(itertools.islice(itertools.chain(*found), MAX_CLAIMS + 1))
     if len(claims) > MAX_CLAIMS:
         problems.append(f"more than {MAX_CLAIMS} claims; the others are left out")
     if len(problems) > _MAX_PROBLEMS:
         problems[_MAX_PROBLEMS:] = [f"and {len(problems) - _MAX_PROBLEMS} more problems"]
-    c2pa = _c2pa(kind, parts, complete, found and found[0])
+    c2pa = _c2pa(kind, parts, complete, file)
+    thumbnail = exif is not None and _has_thumbnail(exif)
     return Provenance(digest, n_bytes, tuple(claims[:MAX_CLAIMS]), c2pa, thumbnail, tuple(problems))
+
+
+def _has_thumbnail(exif: BinaryIO) -> bool:
+    _, start = read_directory(exif)
+    return bool(start and read_directory(exif, start)[0])
 
 
 def _read_parts(file: BinaryIO, problems: list[str]) -> tuple[list[Part], bool]:
@@ -194,9 +191,9 @@ def _is_metadata(name: str, content: bytes) -> bool:
     return name in texts or holds_c2pa(name, content)
 
 
-def _c2pa(kind: str, parts: list[Part], complete: bool, exif: "Exif | None") -> C2PA:
-    if kind == "TIFF" and exif is not None:
-        return _presence(_C2PA_TIFF_TAG in exif)
+def _c2pa(kind: str, parts: list[Part], complete: bool, file: BinaryIO) -> C2PA:
+    if kind == "TIFF":
+        return _presence(any(tag.number == _C2PA_TIFF_TAG for tag in read_directory(file)[0]))
     if any(holds_c2pa(*part) for part in parts):
         return "present"
     return "absent" if complete and kind in ("JPEG", "PNG", "WEBP", "BMFF") else "not looked for"

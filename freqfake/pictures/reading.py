@@ -6,16 +6,17 @@ Picture files are not trusted: any error that Pillow raises becomes an
 
 import io
 import os
-import warnings
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from .._files import PathLike
-from ..exceptions import ImageReadError, ImageValueError
-from .arrays import check_shape
+from ..exceptions import ImageReadError
+from .arrays import as_array, check_shape
+from .endings import VIDEO_ENDINGS
 from .facts import ImageFacts, OpenFile, facts_of
+from .finding import is_without
 from .limits import MAX_PIXELS, open_file, open_picture
 
 if TYPE_CHECKING:
@@ -72,12 +73,13 @@ def read_image(
 
 
 def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
-    """Describe why a file cannot be read as a `kind`."""
-    name = os.fspath(path)
+    """Describe why a file cannot be read as a `kind`, "picture" or "video"."""
+    name = os.fsdecode(path)
     if isinstance(error, FileNotFoundError):
         return f"no such file: {name}"
     if isinstance(error, IsADirectoryError):
-        return f"a folder, not a {kind}: {name}"
+        empty = is_without(name, *([VIDEO_ENDINGS] if kind == "video" else []))
+        return f"no {kind}s in this folder: {name}" if empty else f"a folder, not a {kind}: {name}"
     if isinstance(error, PermissionError):
         return f"no permission to read: {name}"
     if isinstance(error, MemoryError):
@@ -97,10 +99,7 @@ def read_any(
             return _pixels(image), facts_of(image, None)
         except Exception as error:
             raise ImageReadError(f"cannot read the PIL image: {error}") from error
-    try:
-        pixels = np.asarray(image)
-    except ValueError as error:
-        raise ImageValueError(f"`image` must be a path, a PIL image or an array: {error}") from None
+    pixels = as_array(image)
     height, width = pixels.shape[:2] if pixels.ndim >= 2 else (0, 0)
     grey = pixels.ndim == 2 or pixels.shape[2:] == (1,)
     return pixels, ImageFacts(width, height, "L" if grey else "RGB", "pixels")
@@ -118,14 +117,13 @@ def load_pixels(image: ImageLike) -> npt.NDArray[Any]:
 
 def is_pil_image(image: object) -> "TypeGuard[Image.Image]":
     """Whether an object is a PIL image, checked without importing Pillow."""
-    return hasattr(image, "getbands") and hasattr(image, "convert")
+    kind = type(image)
+    return hasattr(kind, "getbands") and hasattr(kind, "convert")
 
 
 def _read_open_file(file: OpenFile, max_pixels: int) -> tuple[npt.NDArray[Any], ImageFacts]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata does not affect the pixels
-        with open_picture(file, max_pixels) as image:
-            return _pixels(image), facts_of(image, file)
+    with open_picture(file, max_pixels) as image:
+        return _pixels(image), facts_of(image, file)
 
 
 def _pixels(image: "Image.Image") -> npt.NDArray[Any]:
@@ -135,7 +133,16 @@ def _pixels(image: "Image.Image") -> npt.NDArray[Any]:
         return np.asarray(image.convert("L"))
     if image.mode == "I" or image.mode.startswith("I;16"):
         return _sixteen_bit(np.asarray(image))
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(_opaque(image).convert("RGB"))
+
+
+def _opaque(image: "Image.Image") -> "Image.Image":
+    """Forget which colours of a palette are transparent: Pillow would warn that RGB loses that."""
+    if "transparency" not in image.info:
+        return image
+    image = image.copy()
+    del image.info["transparency"]
+    return image
 
 
 def _sixteen_bit(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:

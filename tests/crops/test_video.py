@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.seeds import damaged, video_seeds
-from freqfake.crops.video import VIDEO_ENDINGS, is_video, read_frames, spread
+from freqfake.crops.video import is_video, read_frames, spread
 from freqfake.exceptions import MissingExtraError, VideoReadError
+from freqfake.pictures.endings import VIDEO_ENDINGS
 from freqfake.pictures.finding import find_images
 from freqfake.pictures.limits import MAX_PIXELS
 
@@ -336,7 +337,7 @@ BROKEN = {
     **dict.fromkeys(["rubbish.mp4", "header.mp4"], "no frame can be decoded"),
     "unknown.mp4": "its codec is not supported",
     "empty.mp4": "the file is empty",
-    "folder.mp4": "a folder, not a video",
+    "folder.mp4": "no videos in this folder",
     "missing.mp4": "no such file",
     "http://example.org/a.mp4": "no such file",
 }
@@ -452,7 +453,7 @@ def test_names_of_videos(tmp_path):
         assert not is_video(Path(name)), name
     for name in ("b.MKV", "a.jpg", "c.txt"):
         (tmp_path / name).touch()
-    found = [Path(path).name for path in find_images(tmp_path, also=VIDEO_ENDINGS)]
+    found = [Path(path).name for path in find_images(tmp_path)]
     assert found == ["a.jpg", "b.MKV"]
 
 

@@ -375,7 +375,8 @@ def test_any_array_ends_in_features_or_an_error(dtype, shape, values):
     with np.errstate(all="ignore"):
         array = np.resize(np.array(values), shape).astype("f8")
         array = array.astype("i8").astype(dtype) if dtype == "M8[s]" else array.astype(dtype)
-    assert read_any(array)[0] is array
+    if array.dtype.kind not in "OSUV":
+        assert read_any(array)[0] is array
     for features in (asynchrony_features, rich_features):
         try:
             assert np.isfinite(features(array)).all()

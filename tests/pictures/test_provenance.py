@@ -231,7 +231,7 @@ def test_damaged_exif_is_reported(read):
 def test_missing_files_are_errors(tmp_path):
     with pytest.raises(ImageReadError, match="no such file"):
         read_provenance(tmp_path / "none.png")
-    with pytest.raises(ImageReadError, match="a folder, not a picture"):
+    with pytest.raises(ImageReadError, match="no pictures in this folder"):
         read_provenance(tmp_path)
 
 

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,15 @@ from PIL import Image
 
 import freqfake
 from freqfake import ImageReadError, ImageValueError, asynchrony_features, find_images, read_image
+from freqfake.cli import main
+from freqfake.pictures.endings import (
+    ENDINGS,
+    OTHER_ENDINGS,
+    OTHER_VIDEO_ENDINGS,
+    RAW_ENDINGS,
+    READ_ENDINGS,
+    VIDEO_ENDINGS,
+)
 from freqfake.pictures.reading import read_any
 
 PICTURE = Image.fromarray(make_picture(0, asynchrony=0.3))
@@ -116,6 +126,8 @@ def test_unreadable_files_say_why(tmp_path, monkeypatch):
     }.items():
         with pytest.raises(ImageReadError, match=reason):
             read_image(tmp_path / name)
+    with pytest.raises(ImageReadError, match="a folder, not a picture"):
+        read_image(tmp_path)
     with pytest.raises(ImageReadError, match=r"more than the limit of 0\.0; raise it with max_pix"):
         read_image(tmp_path / "whole.jpg", max_pixels=1000)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # ours counts, not Pillow's
@@ -170,14 +182,63 @@ def test_find_images(tmp_path):
         assert list(find_images(tmp_path / single)) == [str(tmp_path / single)]
 
 
-def test_find_images_and_other_endings(tmp_path):
+REASONS = {
+    "1.DNG": "raw files of cameras are not read; develop the picture and save it as TIFF or PNG",
+    "2.cr3": "raw files of cameras",
+    "3.jxl": "JXL files are not read; convert the picture to PNG",
+    "4.svg": "SVG files are not read",
+    "5.MP4": "a video, not a picture; save its frames with `freqfake deep frames`",
+    "6.braw": "a video in a format that is not read; convert it to MP4",
+    "7.psd": "the format PSD is not read, for safety; convert the picture to PNG",
+    "8.jpg": "not a picture, or its format is not supported",
+}
+
+
+def test_every_picture_and_video_in_a_folder_has_a_row(tmp_path):
     (tmp_path / "deep").mkdir()
-    for name in ("deep/1.MP4", "2.png", "3.mkv", "notes.txt"):
-        (tmp_path / name).touch()
-    pictures, clips = [str(tmp_path / "2.png")], [str(tmp_path / "deep/1.MP4")]
-    assert list(find_images(tmp_path)) == pictures
-    assert list(find_images(tmp_path, also={".mp4"})) == pictures + clips
-    assert list(find_images(f"{tmp_path}/d*", also=[".mp4"])) == clips
+    for name in (*REASONS, "notes.txt", "data.csv", ".hidden.dng"):
+        content = b"8BPS\0\1" if name == "7.psd" else b"no picture"
+        (tmp_path / "deep" / name).write_bytes(content)
+    table = freqfake.extract_features(tmp_path)
+    assert [Path(path).name for path in table.path] == list(REASONS)
+    for path, error in zip(table.path, table.error, strict=True):
+        assert error.startswith(f"cannot read {path}: {REASONS[Path(path).name]}")
+    named = freqfake.extract_features(tmp_path / "deep" / "notes.txt")
+    assert named.error[0].endswith("not a picture, or its format is not supported")
+
+
+def test_raw_files_are_not_read_as_their_previews(tmp_path):
+    """Many are TIFF files whose first picture is a small preview."""
+    PICTURE.save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0].size
+    (tmp_path / "a.nef").write_bytes((tmp_path / "a.tif").read_bytes())
+    PICTURE.save(tmp_path / "b.tif", tiffinfo={0xC612: bytes([1, 4, 0, 0])})  # a DNG inside
+    PICTURE.save(tmp_path / "c.png")
+    (tmp_path / "c.dng").write_bytes((tmp_path / "c.png").read_bytes())
+    for name in ("a.nef", "b.tif"):
+        with pytest.raises(ImageReadError, match="raw files of cameras"):
+            read_image(tmp_path / name)
+    np.testing.assert_array_equal(read_image(tmp_path / "c.dng")[0], np.asarray(PICTURE))
+
+
+@pytest.mark.parametrize("content", [[], ["notes.txt"], ["deep/"], ["deep/", ".hidden.png"]])
+def test_a_folder_without_pictures_says_so(tmp_path, content, capsys):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    for name in content:
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).touch()
+    for n_jobs in (1, 2):
+        table = freqfake.load_detector().score([folder], n_jobs=n_jobs)
+        assert list(table.error) == [f"no pictures in this folder: {folder}"]
+    assert main(["features", str(folder)]) == 1
+    assert "no pictures in this folder" in capsys.readouterr().out
+
+
+def test_all_endings_of_pillow_are_known():
+    assert set(Image.registered_extensions()) <= ENDINGS
+    assert all(ending.startswith(".") and ending.islower() for ending in ENDINGS)
+    parts = (READ_ENDINGS, RAW_ENDINGS, OTHER_ENDINGS, VIDEO_ENDINGS, OTHER_VIDEO_ENDINGS)
+    assert sum(map(len, parts)) == len(ENDINGS)
 
 
 def test_errors_are_also_builtin_errors():
