@@ -21,6 +21,7 @@ from .common import (
     write_rows,
 )
 from .crops import add_crops, add_margin
+from .temporary import temporary_caches
 
 if TYPE_CHECKING:
     from ..deep.detector import DeepDetector, DeepOptions
@@ -201,6 +202,7 @@ def _score(args: argparse.Namespace) -> int:
     return write_rows(rows, args, DEEP_COLUMNS, args.format, also=VIDEO_ENDINGS)
 
 
+@temporary_caches()
 def _train(args: argparse.Namespace) -> int:
     own = (args.validation_real, args.validation_fake)
     if (own[0] is None) != (own[1] is None):
@@ -238,6 +240,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     return OK
 
 
+@temporary_caches()
 def _faceforensics(args: argparse.Namespace) -> int:
     from ..deep.faceforensics.protocols import evaluate_protocol
 
