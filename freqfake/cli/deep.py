@@ -20,6 +20,7 @@ from .common import (
     write_rows,
 )
 from .crops import add_crops, add_margin
+from .temporary import temporary_caches
 
 if TYPE_CHECKING:
     from ..deep.detector import DeepDetector, DeepOptions
@@ -200,6 +201,7 @@ def _score(args: argparse.Namespace) -> int:
     return write_rows(rows, args, DEEP_COLUMNS, args.format)
 
 
+@temporary_caches()
 def _train(args: argparse.Namespace) -> int:
     own = (args.validation_real, args.validation_fake)
     if (own[0] is None) != (own[1] is None):
@@ -237,6 +239,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     return OK
 
 
+@temporary_caches()
 def _faceforensics(args: argparse.Namespace) -> int:
     from ..deep.faceforensics.protocols import evaluate_protocol
 

@@ -16,6 +16,7 @@ from .common import (
     start_processes,
     tell,
 )
+from .temporary import temporary_caches
 
 if TYPE_CHECKING:
     from ..detector.scoring import VerdictOptions
@@ -42,6 +43,7 @@ def add_report(commands: Any) -> None:
     output.add_argument("-o", "--out", required=True, metavar="OUT", help=text)
 
 
+@temporary_caches()
 def _report(args: argparse.Namespace) -> int:
     paths = paths_of(args.paths)
     options: VerdictOptions = {

@@ -216,7 +216,8 @@ def false_alarm_bound(n_alarms: npt.ArrayLike, n_real: int) -> npt.NDArray[np.fl
     Returns
     -------
     ndarray
-        One-sided 95 % Clopper-Pearson bounds: quantiles of the beta distribution.
+        One-sided 95 % Clopper-Pearson bounds: quantiles of the beta distribution, and 1 where
+        all are called fake.
 
     Examples
     --------
@@ -225,7 +226,8 @@ def false_alarm_bound(n_alarms: npt.ArrayLike, n_real: int) -> npt.NDArray[np.fl
     array([0.0099, 0.0256])
     """
     n_alarms = np.asarray(n_alarms)
-    return np.asarray(beta.ppf(CONFIDENCE, n_alarms + 1, n_real - n_alarms))
+    bounds = beta.ppf(CONFIDENCE, n_alarms + 1, np.maximum(n_real - n_alarms, 1))
+    return np.where(n_alarms < n_real, bounds, 1.0)
 
 
 def false_alarm_threshold(real_scores: npt.ArrayLike, max_fpr: float) -> float:

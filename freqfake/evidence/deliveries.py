@@ -94,9 +94,10 @@ class Evidence(BaseEstimator):
         )
         n_real, n_fake = map(len, self.held_out_)
         limit = math.floor(1000 * false_alarm_bound(real, n_real)) + 1
+        most = f"fewer than {limit}" if limit <= 1000 else "up to 1000"
         return (
             f"at this size and quality, the model recognises about {100 * fake / n_fake:.0f} of "
-            f"100 generated faces and calls fewer than {limit} of 1000 photographs fake"
+            f"100 generated faces and calls {most} of 1000 photographs fake"
         )
 
 

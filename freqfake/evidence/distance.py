@@ -141,7 +141,7 @@ def _mahalanobis(
 ) -> float:
     offsets = features - means
     squared = np.einsum("ci,cij,cj->c", offsets, precisions, offsets)
-    return float(np.sqrt(squared.min()))
+    return float(np.sqrt(max(squared.min(), 0.0)))  # rounding can make it negative
 
 
 def _nth_smallest(distances: npt.NDArray[Any]) -> npt.NDArray[Any]:

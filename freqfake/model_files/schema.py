@@ -1,4 +1,7 @@
-"""What a model file may hold: a closed list of classes, with types and shapes of members."""
+"""What a model file may hold: a closed list of classes, with types and shapes of members.
+
+Their values are checked in :mod:`freqfake.model_files.values`.
+"""
 
 import math
 import types
@@ -12,13 +15,14 @@ from ..estimators.mixture import RealFakeMixture
 from ..estimators.panel import DeliveryPanelClassifier
 from ..estimators.ridge import StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
-from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.calibration import LikelihoodRatioCalibrator, false_alarm_threshold
 from ..evidence.deliveries import DeliveryEvidence, Evidence
 from ..evidence.distance import ClassDistance, NeighbourDistance
 from ..evidence.domain import TrainingDomain
 from ..features.asynchrony import FEATURE_NAMES
 from ..features.rich import N_FEATURES
 from ..features.spectrum import Spectrum
+from .values import check_info, check_object, check_range
 
 # A tuple is the shape of an array: a letter is the same length throughout an object, None is any
 # length. A list has exactly these items, `list[...]` any number of such items. A set holds the
@@ -131,12 +135,16 @@ DETECTOR: dict[str, Any] = {
     "info": dict,
 }
 OPTIONAL = {"distance_before_", "distance_after_", "agrees_", "by_delivery"}  # may be missing
-_WIDTHS = (".reach", ".scale_", ".usual_")  # divisors
 _WHOLE = {"classes_": "i", "groups_": "i", "source_labels_": "i", "training_hashes": "u"}
+_STORED = {  # data types of arrays, in words
+    "f": ("fractions", ("f4", "f8")),
+    "i": ("whole numbers", ("i4", "i8")),
+    "u": ("bytes", ("u1",)),
+}
 
 
 def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str) -> None:
-    """Raise an error for members that are missing, unknown, or of the wrong type or shape."""
+    """Raise an error for members that are missing, unknown, or of a wrong type, shape or value."""
     missing = expected.keys() - members.keys() - OPTIONAL
     unknown = members.keys() - expected.keys()
     for word, names in (("lacks", missing), ("has unknown members:", unknown)):
@@ -145,6 +153,7 @@ def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str)
     sizes: dict[str, int] = {"n": members["n_features_in_"]} if "n_features_in_" in members else {}
     for name, member in members.items():
         _check(member, expected[name], sizes, f"{owner}.{name}", _WHOLE.get(name, "f"))
+    check_object(owner, members)
 
 
 def check_parts_fit(state: dict[str, Any]) -> None:
@@ -160,10 +169,14 @@ def check_parts_fit(state: dict[str, Any]) -> None:
     widths |= _widths(classifier) if six else {classifier.n_features_in_}
     if widths != {n_features}:
         raise ValueError(f"the parts are for {sorted(widths)} features, not for {n_features}")
-    if moved is not None and (six or _widths(moved) != {1}):
+    by_delivery = state.get("by_delivery")
+    if moved is not None and (six or by_delivery is not None or _widths(moved) != {1}):
         raise ValueError("the score adapter does not fit the detector")
-    if state.get("by_delivery") is not None:
-        _check_groups(state["by_delivery"], classifier)
+    if by_delivery is not None:
+        _check_groups(by_delivery, classifier)
+    if state["max_fpr"] is not None:
+        false_alarm_threshold(state["held_out"][0], state["max_fpr"])  # an error if there is none
+    check_info(state["info"])
 
 
 def _check_groups(known: DeliveryEvidence, classifier: Any) -> None:
@@ -199,15 +212,15 @@ def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: 
             raise ValueError(f"{where} is not one of {', '.join(sorted(expected))}")
     elif not _is_a(member, expected):
         raise ValueError(f"{where} is {type(member).__name__}, which is not allowed")
-    else:
-        _check_width(member, where)
+    elif isinstance(member, (int, float)):
+        check_range(member, where)
 
 
 def _check_array(
     member: Any, lengths: tuple[Any, ...], sizes: dict[str, int], where: str, kind: str
 ) -> None:
-    if not isinstance(member, np.ndarray) or member.dtype.kind != kind:
-        words = "fractions" if kind == "f" else "whole numbers"
+    words, types_ = _STORED[kind]
+    if not isinstance(member, np.ndarray) or member.dtype.str[1:] not in types_:
         raise ValueError(f"{where} is not an array of {words}")
     if member.ndim != len(lengths):
         raise ValueError(f"{where} has {member.ndim} dimensions, not {len(lengths)}")
@@ -215,16 +228,10 @@ def _check_array(
         expected = sizes.setdefault(name, length) if isinstance(name, str) else name
         if expected not in (None, length):
             raise ValueError(f"{where} has shape {member.shape}: {length} should be {expected}")
-    if kind == "f" and not np.isfinite(member).all():
-        raise ValueError(f"{where} holds NaN or infinity")
-    if not member.size and kind != "u":  # pictures in memory have no hashes
+    if member.size:
+        check_range(member, where)
+    elif kind != "u":  # pictures in memory have no hashes
         raise ValueError(f"{where} is empty")
-    _check_width(member, where)
-
-
-def _check_width(member: Any, where: str) -> None:
-    if where.endswith(_WIDTHS) and not np.all(member > 0):
-        raise ValueError(f"{where} holds a width that is not positive")
 
 
 def _is_a(member: Any, expected: Any) -> bool:

@@ -70,7 +70,7 @@ def save_state(path: PathLike, state: dict[str, Any]) -> None:
     """
     arrays: Arrays = {}
     tree = _encode(_present(state), arrays)
-    check_members(state, DETECTOR, "the detector")
+    _checked(tree, dict(arrays))
     write_tensors(path, "detector", tree, arrays)
 
 
@@ -89,12 +89,7 @@ def load_state(model: PathLike) -> dict[str, Any]:
     """
     with refused_by_name(model, _WHAT, missing=lambda: _why_missing(model)):
         manifest, arrays = _read(model)
-        state = _decode(manifest["state"], arrays)
-        if arrays:
-            raise ModelFileError(f"holds unused arrays: {', '.join(sorted(arrays))}")
-        check_members(state, DETECTOR, "the detector")
-        check_parts_fit(state)
-        return dict(state)
+        return _checked(manifest["state"], arrays)
 
 
 def read_manifest(model: PathLike) -> dict[str, Any]:
@@ -157,6 +152,16 @@ def _why_missing(model: PathLike) -> str:
     known += map(str, Path(model).parent.glob(f"*{_ENDING}"))
     hint = did_you_mean(os.fspath(model), known)
     return f" is neither a file nor the name of an embedded model{hint}"
+
+
+def _checked(tree: Any, arrays: Arrays) -> dict[str, Any]:
+    """Build the state of a detector, and check everything in it; this uses up `arrays`."""
+    state = _decode(tree, arrays)
+    if arrays:
+        raise ModelFileError(f"holds unused arrays: {', '.join(sorted(arrays))}")
+    check_members(state, DETECTOR, "the detector")
+    check_parts_fit(state)
+    return dict(state)
 
 
 def _encode(value: Any, arrays: Arrays, *place: str) -> Any:

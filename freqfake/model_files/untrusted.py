@@ -10,7 +10,7 @@ from typing import BinaryIO
 from .._files import PathLike
 from ..exceptions import ModelFileError
 
-_MAX_REASON = 200  # characters of a library's error message
+_MAX_REASON = 300  # characters of an error message, which may quote the file
 
 
 @contextlib.contextmanager
@@ -30,10 +30,14 @@ def refused_by_name(
     except OSError as error:
         raise ModelFileError(f"{name} cannot be read: {error.strerror or error}") from error
     except ModelFileError as error:
-        raise ModelFileError(f"{name} {error}") from None
+        raise ModelFileError(f"{name} {_reason(error)}") from None
     except Exception as error:  # a damaged file can make the readers raise anything
-        reason = (str(error) or type(error).__name__).splitlines()[0][:_MAX_REASON]
-        raise ModelFileError(f"{name} is not a {what}, or is damaged: {reason}") from error
+        raise ModelFileError(f"{name} is not a {what}, or is damaged: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error's message, cut to a readable length."""
+    return (str(error) or type(error).__name__).splitlines()[0][:_MAX_REASON]
 
 
 def open_untrusted(path: PathLike, max_bytes: int) -> BinaryIO:

@@ -103,6 +103,12 @@ def test_long_tables_are_shortened(table):
     assert "and 80 more" in shown
     with pd.option_context("display.max_rows", None):
         assert long._repr_html_().count("<tr>") == 1 + len(long)
+    for limit, left in ((3, 4), (6, 1), (7, 0)):
+        with pd.option_context("display.max_rows", limit):
+            shown = table._repr_html_()
+        assert shown.count("<tr>") == 1 + limit
+        assert (f"<p>and {left} more</p>" in shown) == bool(left)
+        assert ("more</p>" in shown) == bool(left)
     assert "no pictures" in table[:0]._repr_html_()
 
 

@@ -9,6 +9,7 @@ from freqfake import OperatingPointError
 from freqfake.evidence.calibration import (
     LikelihoodRatioCalibrator,
     empirical_bounds,
+    false_alarm_bound,
     false_alarm_threshold,
     neutral_score,
     posterior,
@@ -266,6 +267,18 @@ def test_power_counts_what_is_called_fake():
         assert evidence.power(threshold, min_llr) == words.format(*shares)
 
 
+def test_all_real_pictures_called_fake():
+    """The bound of their rate is then 1, which the beta distribution does not give."""
+    assert false_alarm_bound([0, 199, 200], 200)[1:].tolist() == [
+        pytest.approx(0.95 ** (1 / 200)),
+        1.0,
+    ]
+    calibrator = LikelihoodRatioCalibrator()
+    calibrator.slope_, calibrator.lower_bound_, calibrator.upper_bound_ = 1.0, -2.0, 2.0
+    words = Evidence.of(calibrator, [np.full(9, 3.0), np.full(9, 4.0)]).power(-np.inf, 1.0)
+    assert words.endswith("calls up to 1000 of 1000 photographs fake")
+
+
 def test_a_verdict_of_fake_needs_a_nearer_picture():
     """One feature, of which 2 is the usual distance from the fifth neighbour."""
     near = NeighbourDistance()
@@ -278,6 +291,21 @@ def test_a_verdict_of_fake_needs_a_nearer_picture():
         "too unlike the training pictures to be called fake: feature distance 0.9 (up to 0.8 for "
         "this verdict)"
     )
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "inside"),
+    [(80, 1250, True), (1250, 80, True), (79, 500, False), (500, 79, False), (1251, 500, False),
+     (500, 1251, False)],
+)  # fmt: skip
+def test_pictures_may_be_a_quarter_smaller_or_larger(width, height, inside):
+    domain = TrainingDomain()
+    domain.codings_, domain.min_side_, domain.max_side_ = ("lossless",), 100, 1000
+    domain.range_ = ClassDistance()
+    domain.range_.means_, domain.range_.precisions_ = np.zeros((2, 6)), np.array([np.eye(6)] * 2)
+    domain.range_.limit_ = 9.0
+    facts = ImageFacts(width, height, "RGB", "lossless")
+    assert (domain.objections(np.ones(6), facts) == []) == inside
 
 
 def test_the_six_features_have_one_limit_for_all_verdicts():

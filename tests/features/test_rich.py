@@ -10,7 +10,7 @@ from PIL import Image
 
 from freqfake import ImageValueError, rich_feature_names, rich_features
 from freqfake.batch.copies import delivered_copy, reencoded
-from freqfake.features.rich import _residuals, fold_triples
+from freqfake.features.rich import _block_transform, _residuals, fold_triples
 from freqfake.features.rings import cut_middle
 from freqfake.pictures.reading import read_bytes
 
@@ -116,6 +116,15 @@ def test_compression_changes_the_block_transforms():
     picture.save(file, "JPEG", quality=50)
     before, after = (parts(p)["y_dct_zeros"] for p in (picture, Image.open(file)))
     assert after[63] > 0.5 > before[63]
+
+
+@pytest.mark.parametrize(("n_lower", "share"), [(0, 0), (4, 0), (5, 1), (8, 1)])
+@pytest.mark.parametrize("noise", [-4e-8, 0, 4e-8])
+def test_rounding_decides_about_no_coefficient(n_lower, share, noise):
+    """The mean coefficient is 0.5, less an eighth of a millionth for each lower pixel."""
+    plane = np.full((8, 8), 0.0625)
+    plane.flat[:n_lower] -= 1e-6
+    assert _block_transform("y", plane + noise / 8)["y_dct_zeros"][0] == share
 
 
 def test_copies_depend_on_picture_and_seed_only():

@@ -283,7 +283,7 @@ INVALID = {
     "shape": (with_array("domain.range_.means_", np.zeros((2, 5))), "has shape (2, 6, 6)"),
     "dimensions": (with_array("held_out.0", np.zeros((2, 5))), "held_out has 2 dimensions, not 1"),
     "whole numbers": (with_array("held_out.0", np.zeros(9, int)), "is not an array of fractions"),
-    "fractions": (with_array("training_hashes.0", np.zeros((9, 32))), "not an array of whole"),
+    "fractions": (with_array("training_hashes.0", np.zeros((9, 32))), "not an array of bytes"),
     "truths": (with_array("held_out.0", np.zeros(9, bool)), "is not an array of fractions"),
     "one too many": (with_array("more", np.zeros(3)), "holds unused arrays: more"),
     "array of another": (
@@ -293,7 +293,7 @@ INVALID = {
     "no scores": (with_array("held_out.0", np.zeros(0)), "the detector.held_out is empty"),
     "zero width": (
         with_array("classifier.estimator_.scale_", np.zeros(6)),
-        "a width that is not positive",
+        "scale_ must lie between 1e-30 and 1e+15",
     ),
     "six for rich": (
         with_value("features", "rich"),
@@ -375,7 +375,7 @@ INVALID_PANEL = {
     ),
     "other features": (of_other_size, "the parts are for [6, 1800] features, not for 1800"),
     "no panel": (a_ridge_regression, "only a panel distinguishes deliveries"),
-    "no reach": (with_value("classifier.reach", 0.0), "a width that is not positive"),
+    "no reach": (with_value("classifier.reach", 0.0), "reach must lie between 1e-30 and 1e+15"),
 }
 
 
