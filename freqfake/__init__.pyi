@@ -27,6 +27,7 @@ from .exceptions import ImageValueError as ImageValueError
 from .exceptions import MissingExtraError as MissingExtraError
 from .exceptions import ModelFileError as ModelFileError
 from .exceptions import OperatingPointError as OperatingPointError
+from .exceptions import OutputInUseError as OutputInUseError
 from .exceptions import SeparationWarning as SeparationWarning
 from .exceptions import TableError as TableError
 from .exceptions import TrainingError as TrainingError

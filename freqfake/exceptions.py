@@ -30,7 +30,11 @@ class OperatingPointError(FreqFakeError, ValueError):
 
 
 class TableError(FreqFakeError, ValueError):
-    """A table cannot be resumed, or cannot be written in that format."""
+    """A table cannot be resumed: it is another one, or its rows were made differently."""
+
+
+class OutputInUseError(FreqFakeError, OSError):
+    """Another run is writing the same output."""
 
 
 class ClusterError(FreqFakeError, OSError):

@@ -9,24 +9,19 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .._files import whole_file
-from .._optional import extra
 from .._text import printable
 from ..exceptions import TableError
 from .cells import csv_line, paths_of_cell
+from .parquet import about_table, require_pyarrow, to_lines, to_parquet
+from .runs import RunFile, only_run, run_file
 
 Row = dict[str, Any]
 
 _FORMS = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "jsonl"}
-_WORDS = frozenset({"path", "verdict", "reason", "error", "sha256", "model_sha256", "versions"})
-_WHOLE_NUMBERS = frozenset(
-    {"face", "left", "top", "right", "bottom", "n_frames", "n_real", "n_fake"}
-)
-_GROUP = 10_000  # rows of a Parquet file in memory at a time
 # For names that are not Unicode: any bytes on Linux, unpaired surrogates on Windows.
 _ERRORS = sys.getfilesystemencodeerrors()
 
@@ -67,7 +62,12 @@ class TableWriter:
 
 @contextlib.contextmanager
 def open_table(
-    out: str | None, columns: Sequence[str], form: str = "csv", *, resume: bool = False
+    out: str | None,
+    columns: Sequence[str],
+    form: str = "csv",
+    *,
+    resume: bool = False,
+    made_by: Mapping[str, Any] | None = None,
 ) -> Iterator[TableWriter]:
     """Open a table to write rows to.
 
@@ -75,7 +75,7 @@ def open_table(
     ----------
     out : str, optional
         File to write; stdout by default. The ending ``.parquet``, ``.csv`` or ``.jsonl`` chooses
-        the format.
+        the format. See :func:`files_of` for the files beside it.
     columns : sequence of str
         They must include ``path`` and ``error``.
     form : {"csv", "jsonl"}
@@ -83,11 +83,16 @@ def open_table(
         UTF-8 stay as they are. On a terminal, what would control it is escaped.
     resume : bool
         Keep the finished rows of a stopped run; an incomplete row is dropped.
+    made_by : mapping, optional
+        What the rows depend on, as JSON: the version, a model's digest, options. A table can be
+        resumed only with the same.
 
     Raises
     ------
     TableError
-        The file to resume is not such a table.
+        The file to resume is not such a table, or its rows were made differently.
+    OutputInUseError
+        Another run is writing the table.
     OSError
         The file cannot be written; the rows that fitted are there.
     MissingExtraError
@@ -96,25 +101,70 @@ def open_table(
     if out is None:
         yield TableWriter(_stdout(), columns, form, [])
         return
+    as_parquet = _is_parquet(out)
+    if as_parquet:
+        require_pyarrow()
+    form = _FORMS.get(Path(out).suffix.lower(), form)
+    path, rows = _places(out)
+    if _is_stream(rows):
+        if resume:
+            raise TableError(f"only a file can be resumed; got a device or a pipe: {out}")
+        with rows.open("wb", buffering=0) as file:
+            yield TableWriter(functools.partial(_append, file, None), columns, form, [])
+        return
+    made: Row = json.loads(json.dumps(made_by or {}))
+    with only_run(path) as run:
+        if as_parquet:
+            _check_partial(rows, run)
+        before = _earlier_rows(path, rows, columns, form, made, run) if resume else []
+        with rows.open("ab" if before else "wb", buffering=0) as file:
+            run.note(made_by=made, unfinished=None)  # now that no other rows are there
+            yield TableWriter(functools.partial(_append, file, run), columns, form, before)
+        if as_parquet:
+            to_parquet(rows, path, columns, made)
+            run.note(made_by=None)  # it is in the Parquet file
+
+
+def files_of(out: str) -> list[Path]:
+    """Files that writing a table makes or changes; none if it goes to a device or a pipe.
+
+    They are the table F, ``F.run`` (see :func:`freqfake.batch.runs.only_run`), and
+    ``F.partial``, which has the rows of a Parquet file until it is complete.
+
+    Examples
+    --------
+    >>> from freqfake.batch.tables import files_of
+    >>> [path.name for path in files_of("t.csv")], len(files_of("t.parquet"))
+    (['t.csv', 't.csv.run'], 3)
+    """
+    path, rows = _places(out)
+    return [] if _is_stream(rows) else [*dict.fromkeys((path, rows)), run_file(path)]
+
+
+def _is_parquet(out: str) -> bool:
+    return Path(out).suffix.lower() == ".parquet"
+
+
+def _places(out: str) -> tuple[Path, Path]:
+    """Return the paths of the table and of the file that rows are added to, without links."""
     path = Path(out)
-    as_parquet = path.suffix.lower() == ".parquet"
-    if as_parquet:
-        _require_pyarrow()
-    form = _FORMS.get(path.suffix.lower(), form)
-    target = path.with_name(path.name + ".partial") if as_parquet else path
-    if resume and as_parquet and path.exists() and not target.exists():
-        _from_parquet(path, target)
-    before = _finished_rows(target, columns, form) if resume and target.exists() else []
-    with target.open("ab" if before else "wb", buffering=0) as file:
-        yield TableWriter(functools.partial(_append, file), columns, form, before)
-    if as_parquet:
-        _to_parquet(target, path, columns)
+    if path.is_symlink() and not _is_stream(path):
+        path = Path(os.path.realpath(path))
+    return path, path.with_name(f"{path.name}.partial") if _is_parquet(out) else path
 
 
-def _append(file: io.FileIO, *lines: str) -> None:
+def _is_stream(path: Path) -> bool:
+    """Whether this is a device or a pipe (or a folder, which cannot be opened)."""
+    return path.exists() and not path.is_file()
+
+
+def _append(file: io.FileIO, run: RunFile | None, *lines: str) -> None:
     """Add all of these lines to a file, or none."""
     size = os.fstat(file.fileno()).st_size
     left = "".join(lines).encode("utf-8", _ERRORS)
+    together = run if len(lines) > 1 else None
+    if together:
+        together.note(unfinished=size)  # a kill may leave some of the lines
     try:
         while left:  # a nearly full disk accepts only a part
             left = left[os.write(file.fileno(), left) :]
@@ -122,6 +172,8 @@ def _append(file: io.FileIO, *lines: str) -> None:
         with contextlib.suppress(OSError):  # a device cannot be truncated
             file.truncate(size)
         raise OSError(error.errno, error.strerror, os.fspath(file.name)) from None
+    if together:
+        together.note(unfinished=None)
 
 
 def _stdout() -> Callable[..., object]:
@@ -141,12 +193,35 @@ def _stdout() -> Callable[..., object]:
     return send
 
 
-def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
+def _check_partial(rows: Path, run: RunFile) -> None:
+    """Refuse to use or to replace a ``.partial`` file that is not ours."""
+    ours = rows.is_file() and not rows.is_symlink() and "made_by" in run.about
+    if os.path.lexists(rows) and not ours and (rows.is_symlink() or rows.stat().st_size):
+        raise TableError(
+            f"{rows} is needed for this table, and no run of freqfake says that it left it: "
+            "remove it, or choose another output"
+        )
+
+
+def _earlier_rows(
+    path: Path, rows: Path, columns: Sequence[str], form: str, made_by: Row, run: RunFile
+) -> list[Row]:
+    """Read the rows to keep, after checking that this run would make them alike."""
+    if path != rows and path.is_file() and not rows.exists():
+        found, before = about_table(path)
+        _check_columns(path, [found], columns)
+        _check_made_by(path, before, made_by)
+        run.note(made_by=before)  # before its rows are there, lest a kill leave them without
+        to_lines(path, rows)
+    return _finished_rows(rows, columns, form, made_by, run) if rows.exists() else []
+
+
+def _finished_rows(
+    path: Path, columns: Sequence[str], form: str, made_by: Row, run: RunFile
+) -> list[Row]:
     """Read the complete rows, and cut off what follows them."""
-    if not path.is_file():
-        raise TableError(f"only a file can be resumed; got a device or a pipe: {path}")
     with path.open("r+b") as file:
-        data = file.read()
+        data = file.read()[: run.about.get("unfinished")]
         complete = data[: _end_of_rows(data, form)]
         lines = io.StringIO(complete.decode("utf-8", _ERRORS), newline="")
         reader = csv.DictReader(lines, strict=True)
@@ -154,14 +229,41 @@ def _finished_rows(path: Path, columns: Sequence[str], form: str) -> list[Row]:
             rows = list(reader if form == "csv" else map(json.loads, lines))
         except (ValueError, csv.Error):
             rows = [{}]
-        headers = [*rows, *([reader.fieldnames] if form == "csv" and complete else [])]
-        if any(list(header) != list(columns) for header in headers):
-            raise TableError(
-                f"{path} is not a table of this command: its columns are not {', '.join(columns)}; "
-                "leave out --resume to overwrite it"
-            )
+        header = [reader.fieldnames or []] if form == "csv" and complete else []
+        _check_columns(path, [*rows, *header], columns)
+        if rows:
+            _check_made_by(path, run.about.get("made_by"), made_by)
         file.truncate(len(complete))
     return rows
+
+
+def _check_columns(path: Path, headers: Iterable[Iterable[str]], columns: Sequence[str]) -> None:
+    if any(list(header) != list(columns) for header in headers):
+        raise TableError(
+            f"{path} is not a table of this command: its columns are not {', '.join(columns)}; "
+            "leave out --resume to overwrite it"
+        )
+
+
+def _check_made_by(path: Path, before: Row | None, now: Row) -> None:
+    """Refuse to mix rows that were made differently."""
+    mend = "leave out --resume to overwrite it, or choose another output"
+    if before is None:
+        raise TableError(
+            f"{path} cannot be continued, because it is not known what made its rows: {mend}"
+        )
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if names:
+        changes = "; ".join(f"{n} was {_shown(before, n)}, is now {_shown(now, n)}" for n in names)
+        raise TableError(
+            f"{path} cannot be continued, because its rows were made differently ({changes}): "
+            f"{mend}"
+        )
+
+
+def _shown(made_by: Row, name: str) -> str:
+    value = made_by.get(name)
+    return "not set" if value is None else str(value)
 
 
 def _end_of_rows(data: bytes, form: str) -> int:
@@ -170,61 +272,6 @@ def _end_of_rows(data: bytes, form: str) -> int:
     while form == "csv" and data.count(b'"', 0, end) % 2:
         end = data.rfind(b"\n", 0, end - 1) + 1
     return end
-
-
-def _from_parquet(path: Path, lines: Path) -> None:
-    """Turn a complete table into JSON lines, to add to it."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as table, lines.open("wb") as file:
-        for rows in table.iter_batches(_GROUP):
-            for row in rows.to_pylist():
-                path_as_text = {"path": os.fsdecode(row["path"])} if "path" in row else {}
-                file.write(_as_json({**row, **path_as_text}).encode())
-
-
-def _to_parquet(lines: Path, out: Path, columns: Sequence[str]) -> None:
-    """Write the Parquet file, complete or not at all, and remove the JSON lines.
-
-    Parquet allows text in UTF-8 only. If any path is not, the column has the bytes of all paths.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    words, as_bytes = set(_WORDS), False
-    with lines.open("rb") as file:
-        for row in map(json.loads, file):
-            words |= {name for name, value in row.items() if isinstance(value, str)}
-            as_bytes = as_bytes or not _is_unicode(row["path"])
-    types = dict.fromkeys(columns, pa.float64())
-    types |= dict.fromkeys(words & types.keys(), pa.string())
-    types |= dict.fromkeys(_WHOLE_NUMBERS & types.keys(), pa.int64())
-    schema = pa.schema(types | ({"path": pa.binary()} if as_bytes else {}))
-    with lines.open("rb") as file, whole_file(out) as whole, pq.ParquetWriter(whole, schema) as to:
-        rows = map(json.loads, file)
-        while group := [_for_parquet(row, as_bytes) for row in itertools.islice(rows, _GROUP)]:
-            to.write_table(pa.Table.from_pylist(group, schema))
-    lines.unlink()
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _for_parquet(row: Row, as_bytes: bool) -> Row:
-    """Make the path bytes, if it has to be, and escape what is not UTF-8 in other texts."""
-    texts = {name: value for name, value in row.items() if isinstance(value, str)}
-    valid = {n: text.encode("utf-8", "backslashreplace").decode() for n, text in texts.items()}
-    return {**row, **valid, "path": os.fsencode(row["path"]) if as_bytes else row["path"]}
-
-
-def _require_pyarrow() -> None:
-    with extra("parquet", "pyarrow"):
-        import pyarrow  # noqa: F401
 
 
 def _as_csv(columns: Sequence[str], row: Row) -> str:

@@ -1,7 +1,6 @@
 """Code shared by the commands: options, and writing rows as soon as they are ready."""
 
 import argparse
-import contextlib
 import itertools
 import json
 import os
@@ -13,8 +12,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from .._files import PathLike
 from .._text import did_you_mean
-from ..batch.tables import Row, TableWriter, open_table
+from .._version import __version__
+from ..batch.tables import Row, TableWriter, files_of, open_table
 from ..exceptions import FreqFakeError
 from ..pictures.limits import MAX_PIXELS
 from .terminal import ScreenTable, on_terminal, write_message, write_table
@@ -164,15 +165,27 @@ def check_folder(path: str, option: str = "--out") -> None:
         raise PermissionError(f"no permission to write {option}: {path}")
 
 
-def check_not_read(out: str, inputs: Iterable[str], option: str = "--out") -> None:
+def check_not_read(
+    written: Iterable[PathLike], inputs: Iterable[PathLike], option: str = "--out"
+) -> None:
     """Refuse to overwrite an input file, even under another name."""
-    if not Path(out).is_file():  # does not exist yet, or is a device
+    targets = {_identity(path): path for path in map(Path, written) if path.is_file()}
+    if not targets:  # they do not exist yet, or are devices
         return
-    target = Path(out).stat()
-    for given in inputs:
-        with contextlib.suppress(OSError):  # reported when it is read
-            if os.path.samestat(os.stat(given), target):  # noqa: PTH116  (faster)
-                raise ValueError(f"{option} must not be one of the inputs; got {out}")
+    for found in filter(None, map(_identity, inputs)):
+        if found in targets:
+            raise ValueError(
+                f"{option} must not be one of the inputs; got {targets[found]}, which would be "
+                "overwritten"
+            )
+
+
+def _identity(path: PathLike) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  (faster)
+    except (OSError, ValueError):  # reported when it is read
+        return None
+    return found.st_dev, found.st_ino
 
 
 def write_rows(
@@ -180,11 +193,13 @@ def write_rows(
     args: argparse.Namespace,
     columns: Sequence[str],
     form: str | None = None,
+    **made_by: Any,
 ) -> int:
     """Write each picture's rows as soon as they are ready; report how many could not be read.
 
     They go to ``--out``, or to stdout in the requested format: by default a table on a terminal,
-    CSV elsewhere.
+    CSV elsewhere. With ``--resume``, `made_by` (the command and the options that rows depend on)
+    must be the same as before.
     """
     from ..batch.parallel import cluster
 
@@ -195,8 +210,8 @@ def write_rows(
     paths = paths_of(args.paths)
     if args.out is not None:
         read = [getattr(args, name, None) for name in ("model", "weights")]
-        check_not_read(args.out, [*paths, *filter(None, read)])
-    with _open_rows(args, columns, form) as table:
+        check_not_read(files_of(args.out), [*paths, *filter(None, read)])
+    with _open_rows(args, columns, form, made_by) as table:
         missing = [path for path in paths if path not in table.done]
         bar = show_bar(missing, rows_to_stdout=args.out is None)
         try:
@@ -218,11 +233,12 @@ def _has_rows(out: str | None) -> bool:
 
 
 def _open_rows(
-    args: argparse.Namespace, columns: Sequence[str], form: str | None
+    args: argparse.Namespace, columns: Sequence[str], form: str | None, made_by: dict[str, Any]
 ) -> AbstractContextManager[TableWriter | ScreenTable]:
     if args.out is None and form is None and on_terminal(sys.stdout):
         return ScreenTable(columns)
-    return open_table(args.out, columns, form or "csv", resume=args.resume)
+    made_by = {"freqfake": __version__, "max_pixels": args.max_pixels, **made_by}
+    return open_table(args.out, columns, form or "csv", resume=args.resume, made_by=made_by)
 
 
 def status_of(table: TableWriter | ScreenTable) -> int:

@@ -1,8 +1,10 @@
 """The commands of ``freqfake deep``: networks, videos and faces."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..batch.tables import Row
@@ -12,6 +14,7 @@ from .common import (
     add_labelled,
     add_out,
     add_paths,
+    check_not_read,
     epilog,
     paths_of,
     print_metrics,
@@ -198,7 +201,18 @@ def _score(args: argparse.Namespace) -> int:
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
         return ([row] for row in detector.iter_scores(paths, progress=bar, **options))
 
-    return write_rows(rows, args, DEEP_COLUMNS, args.format)
+    return write_rows(
+        rows,
+        args,
+        DEEP_COLUMNS,
+        args.format,
+        command="deep score",
+        weights_sha256=_sha256(args.weights),
+        device=detector.device.type,
+        threshold=args.threshold,
+        frames=args.frames,
+        margin=args.margin if args.faces else None,
+    )
 
 
 @temporary_caches()
@@ -208,8 +222,12 @@ def _train(args: argparse.Namespace) -> int:
         raise ValueError("--validation-real and --validation-fake must be given together")
     _check_start(args)
     from ..deep import train_network
+    from ..deep.epochs import FILES
 
     real, fake = paths_of(args.real), paths_of(args.fake)
+    start = [] if args.imagenet is None else [args.imagenet]
+    inputs = [*real, *fake, *paths_of(own[0] or ()), *paths_of(own[1] or ()), *start]
+    check_not_read([Path(args.out, name) for name in FILES], inputs)
     training = train_network(
         _network(args),
         real,
@@ -273,6 +291,11 @@ def _loaded(args: argparse.Namespace) -> "DeepDetector":
     return load_deep_detector(
         args.weights, model=args.model, device=args.device, batch_size=args.batch_size
     )
+
+
+def _sha256(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _deep_options(args: argparse.Namespace) -> "DeepOptions":

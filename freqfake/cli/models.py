@@ -123,7 +123,7 @@ def _train(args: argparse.Namespace) -> int:
         raise ValueError(f"--simulate needs --features rich; got --features {args.features}")
     check_folder(args.out)
     real, fake = paths_of(args.real), paths_of(args.fake)
-    check_not_read(args.out, real + fake)
+    check_not_read([args.out], real + fake)
     detector = train_detector(
         real,
         fake,
@@ -149,7 +149,7 @@ def _adapt(args: argparse.Namespace) -> int:
 
     check_folder(args.out)
     paths = paths_of(args.paths)
-    check_not_read(args.out, paths)
+    check_not_read([args.out], [*paths, args.model])
     detector = load_detector(args.model).adapt(
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
@@ -174,7 +174,7 @@ def _export(args: argparse.Namespace) -> int:
     from ..export import export_onnx
 
     check_folder(args.onnx, "--onnx")
-    check_not_read(args.onnx, [args.model], "--onnx")
+    check_not_read([args.onnx], [args.model], "--onnx")
     about = export_onnx(load_detector(args.model), args.onnx)
     print(json.dumps(about, indent=2))
     tell(f"ONNX file written: {args.onnx}")

@@ -11,6 +11,7 @@ from .common import (
     add_max_pixels,
     add_paths,
     add_verdict,
+    check_not_read,
     paths_of,
     show_bar,
     start_processes,
@@ -68,6 +69,7 @@ def _write_page(paths: list[str], args: argparse.Namespace, options: "VerdictOpt
         )
     if not out.absolute().parent.is_dir():
         raise FileNotFoundError(f"no such folder for --out: {out.absolute().parent}")
+    check_not_read([out], [*paths, args.model])
     check_replaceable(out)  # before the work
     report = make_report(paths[0], args.model, **options)
     report.save(out)

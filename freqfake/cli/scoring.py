@@ -77,7 +77,8 @@ def _features(args: argparse.Namespace) -> int:
         )
         return ([feature_row(extraction)] for extraction in done)
 
-    return write_rows(rows, args, ["path", *FEATURE_NAMES, "error"])
+    columns = ["path", *FEATURE_NAMES, "error"]
+    return write_rows(rows, args, columns, command="features", spectrum=args.spectrum)
 
 
 def _score(args: argparse.Namespace) -> int:
@@ -100,4 +101,14 @@ def _score(args: argparse.Namespace) -> int:
     def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
         return score_pictures(terms, paths, n_jobs=args.jobs, progress=bar)
 
-    return write_rows(rows, args, terms.columns, args.format)
+    return write_rows(
+        rows,
+        args,
+        terms.columns,
+        args.format,
+        command="score",
+        model_sha256=terms.model.sha256,
+        max_fpr=args.max_fpr,
+        prior=args.prior,
+        margin=terms.margin if args.faces else None,
+    )

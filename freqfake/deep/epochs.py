@@ -31,6 +31,8 @@ from .networks.weights import (
 from .pictures import Augmentation, PictureSet, mirrored, slightly_changed
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
+CURVES, CONFUSION = "curves.png", "confusion.png"
+FILES = (CHECKPOINT, BEST, LOG, CURVES, CONFUSION)
 _BETAS = (0.9, 0.999)
 _Row = dict[str, float]
 
@@ -307,9 +309,9 @@ def _draw(out: Path, log: pd.DataFrame, y: np.ndarray, logits: np.ndarray) -> No
 
     curves = Figure((9, 4), layout="constrained")
     plot_learning_curves(log, axes=curves.subplots(1, 2))
-    with whole_file(out / "curves.png") as file:
+    with whole_file(out / CURVES) as file:
         curves.savefig(file)
     confusion = Figure((4.5, 4), layout="constrained")
     plot_confusion(y, logits > 0, ax=confusion.subplots())
-    with whole_file(out / "confusion.png") as file:
+    with whole_file(out / CONFUSION) as file:
         confusion.savefig(file)

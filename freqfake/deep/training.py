@@ -7,6 +7,7 @@ import torch
 
 from .._files import PathLike
 from ..batch.parallel import Inputs
+from ..batch.runs import only_run
 from ..exceptions import TrainingError
 from .device import find_device
 from .epochs import CHECKPOINT, Board, Recipe, Run, Training
@@ -95,6 +96,8 @@ def train_network(
     TrainingError
         There are too few pictures, the loss is no longer a number, or `out` holds another
         training.
+    OutputInUseError
+        Another training is writing to `out`.
     DeviceMemoryError
         The batches are too large for the memory.
 
@@ -109,18 +112,19 @@ def train_network(
     train, held_out = split_pictures(real, fake, validation, network.input_size, seed)
     where = find_device(device)
     run = Run(network, recipe, train, held_out, Path(out), where, mixed_precision, workers, seed)
-    if resume and (run.out / CHECKPOINT).exists():
-        run.resume()
-    elif (run.out / CHECKPOINT).exists():
-        raise TrainingError(
-            f"{run.out} already holds a training: continue it (resume, --resume), or choose "
-            "another folder"
-        )
     run.out.mkdir(parents=True, exist_ok=True)
-    with Board(run.out / "tensorboard" if tensorboard else None) as board:
-        while len(run.log) < recipe.epochs:
-            board.add(run.epoch(progress))
-    return run.finished()
+    with only_run(run.out / CHECKPOINT):
+        if resume and (run.out / CHECKPOINT).exists():
+            run.resume()
+        elif (run.out / CHECKPOINT).exists():
+            raise TrainingError(
+                f"{run.out} already holds a training: continue it (resume, --resume), or choose "
+                "another folder"
+            )
+        with Board(run.out / "tensorboard" if tensorboard else None) as board:
+            while len(run.log) < recipe.epochs:
+                board.add(run.epoch(progress))
+        return run.finished()
 
 
 def _recipe(

@@ -58,7 +58,8 @@ class TestOpenTable:
         assert float(found[0]["score"]) == 0.5
         assert found[2]["score"] in ("", None) or np.isnan(found[2]["score"])
         assert found[2]["error"] == "no such file: d"
-        assert [p.name for p in tmp_path.iterdir()] == [name]
+        beside = [] if name.endswith("parquet") else [f"{name}.run"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == [name, *beside]
 
     def test_numbers_are_exact_and_infinite_ones_are_missing(self, tmp_path, name):
         numbers = [1 / 3, 0.1, 1e-300, -2e22, float(np.float32(0.1))]
@@ -97,6 +98,8 @@ class TestOpenTable:
     def test_another_table_cannot_be_resumed(self, tmp_path, name):
         place = tmp_path / (name + ".partial" if name.endswith("parquet") else name)
         for text in ("path,mean,error\na,1,\n", '{"path": "a"}\n', "nonsense\n", "[1]\n"):
+            with contextlib.suppress(KeyboardInterrupt), open_table(str(tmp_path / name), COLUMNS):
+                raise KeyboardInterrupt
             place.write_text(text)
             with (
                 pytest.raises(TableError, match="is not a table of this command"),
@@ -150,25 +153,6 @@ def wait_for_rows(path: Path, n: int) -> None:
             return
         time.sleep(0.01)
     pytest.fail(f"{path} does not grow")
-
-
-@posix
-@pytest.mark.parametrize("name", ["f.csv", pytest.param("f.parquet", marks=needs_pyarrow)])
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_no_row_is_lost_or_repeated_after_kill_9(many, tmp_path, name, jobs):
-    arguments = ["features", many, "--out", tmp_path / name, "--jobs", jobs]
-    killed = start(*arguments)
-    wait_for_rows(tmp_path / (name + ".partial" if name == "f.parquet" else name), 20)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
-    resumed = start(*arguments, "--resume")
-    _, messages = resumed.communicate()
-    assert resumed.returncode == 1, messages
-    assert "1 input(s) could not be read" in messages
-    found = read(tmp_path / name)
-    assert [Path(r["path"]).name for r in found] == sorted(p.name for p in many.iterdir())
-    assert sum(bool(r["error"]) for r in found) == 1
 
 
 @posix

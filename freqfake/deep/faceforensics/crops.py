@@ -12,6 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..._files import PathLike, whole_file
+from ...batch.runs import only_run
 from ...crops.faces import MARGIN, check_margin, crop_face, find_faces
 from ...crops.video import read_frames
 from ...exceptions import DatasetError, ImageValueError, VideoReadError
@@ -66,6 +67,8 @@ def extract_crops(
     ------
     DatasetError
         `out` holds crops that were made with other settings.
+    OutputInUseError
+        Another run is writing to `out`.
     """
     if n_frames is not None and n_frames < 1:
         raise ValueError(f"`n_frames` must be at least 1; got {n_frames}")
@@ -77,15 +80,16 @@ def extract_crops(
     videos = [video for video in dataset.videos if video.split in splits]
     folders = [top / video.split / video.method / video.id for video in videos]
     job = joblib.delayed(_cropped)
-    done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
-        job(video.path, folder, n_frames, margin, max_pixels)
-        for video, folder in zip(videos, folders, strict=True)
-    )
-    done = tqdm(done, "faces", total=len(videos), unit="video", disable=not progress)
-    rows = [
-        (video.split, video.method, video.id, video.label, folder, *outcome)
-        for video, folder, outcome in zip(videos, folders, done, strict=True)
-    ]
+    with only_run(top / _SETTINGS):  # another would remove what is unfinished here
+        done = joblib.Parallel(n_jobs=n_jobs, return_as="generator")(
+            job(video.path, folder, n_frames, margin, max_pixels)
+            for video, folder in zip(videos, folders, strict=True)
+        )
+        done = tqdm(done, "faces", total=len(videos), unit="video", disable=not progress)
+        rows = [
+            (video.split, video.method, video.id, video.label, folder, *outcome)
+            for video, folder, outcome in zip(videos, folders, done, strict=True)
+        ]
     columns = ["split", "method", "video", "label", "folder", "n_crops", "error"]
     return pd.DataFrame(rows, columns=columns)
 
