@@ -14,6 +14,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterable
 from functools import lru_cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,15 @@ def tiny_ladeda(config: Config, report: Report) -> None:
 
 
 def found_weights(folders: Iterable[str | Path]) -> list[Path]:
-    """Find the weights below some folders; say on stderr if there are none."""
+    """Find the weights below some folders; say on stderr if they cannot be used."""
     folders = list(folders)
     found = {path.name: path for folder in folders for path in Path(folder).rglob(f"*{_ENDING}")}
     if not found:
         places = ", ".join(map(str, folders)) or "any folder"
         print(f"{NAME} left out: no *{_ENDING} in {places}", file=sys.stderr)
+    elif find_spec("torch") is None:
+        print(f"{NAME} left out: it needs torch: python -m pip install torch", file=sys.stderr)
+        return []
     return [found[name] for name in sorted(found)]
 
 

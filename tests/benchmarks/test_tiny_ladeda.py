@@ -98,3 +98,9 @@ def test_a_run_without_the_weights_says_so(picture_folders, tmp_path, capsys):
     options = ["--config", tmp_path / "config.toml", "--data", picture_folders, "--n-jobs", 1]
     assert main([*map(str, ["tiny-ladeda", *options, "--work", tmp_path / "work"])]) == 0
     assert "Tiny-LaDeDa left out: no *_Tiny_LaDeDa.pth in" in capsys.readouterr().err
+
+
+def test_weights_without_torch_are_told(weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(tiny_ladeda, "find_spec", lambda name: None)
+    assert tiny_ladeda.found_weights([tmp_path]) == []
+    assert "Tiny-LaDeDa left out: it needs torch" in capsys.readouterr().err
