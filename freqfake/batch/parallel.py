@@ -46,8 +46,21 @@ def cluster(address: str | None) -> Iterator[None]:
         client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
-    with client, joblib.parallel_config(backend="dask", client=client):
+    with client, joblib.parallel_config(backend=_on_workers(client)):
         yield
+
+
+def _on_workers(client: Any) -> Any:
+    """Make joblib's backend for a cluster, which also uses a cluster of a single slot."""
+    from joblib._dask import DaskDistributedBackend
+
+    class OnWorkers(DaskDistributedBackend):
+        """Sends every job to the workers."""
+
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))  # 1: joblib would not send it
+
+    return OnWorkers(client=client)
 
 
 def shared(job: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,17 +86,25 @@ def shared(job: Callable[..., Any]) -> Callable[..., Any]:
             parallel._JOBS[key] = pickle.loads(blob)
 
     client.register_plugin(Job(), name=f"freqfake-{key}")
-    return _SharedJob(key)
+    return _SharedJob(key, job)
 
 
 class _SharedJob:
-    """Runs the job that was unpacked on this worker."""
+    """Runs the job: on a worker the one that was unpacked there, here the given one.
 
-    def __init__(self, key: str) -> None:
+    Joblib runs jobs here if the cluster has a single slot.
+    """
+
+    def __init__(self, key: str, job: Callable[..., Any] | None = None) -> None:
         self.key = key
+        self.job = job
+
+    def __reduce__(self) -> tuple[type, tuple[str]]:
+        return _SharedJob, (self.key,)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        return _JOBS[self.key](*arguments, **options)
+        job = _JOBS[self.key] if self.job is None else self.job
+        return job(*arguments, **options)
 
 
 def map_pictures(

@@ -4,7 +4,6 @@ import argparse
 import itertools
 import json
 import os
-import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -216,8 +215,6 @@ def write_rows(
         bar = show_bar(missing, rows_to_stdout=args.out is None)
         try:
             with cluster(args.dask):
-                if args.dask is None:
-                    start_processes(args.jobs)
                 for picture in rows(missing, bar):
                     table.write(*picture)
         except (KeyboardInterrupt, OSError) as end:
@@ -246,19 +243,6 @@ def status_of(table: TableWriter | ScreenTable) -> int:
     if table.n_failed and isinstance(table, TableWriter):
         tell(f"{table.n_failed} input(s) could not be read, see the column `error`")
     return SOME_UNREADABLE if table.n_failed else OK
-
-
-def start_processes(n_jobs: int | None) -> None:
-    """Start the processes with Ctrl-C blocked, so that only this process handles it."""
-    if n_jobs in (None, 1) or not hasattr(signal, "pthread_sigmask"):
-        return
-    import joblib
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        joblib.Parallel(n_jobs=n_jobs)([joblib.delayed(abs)(0)] * 2)
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def print_metrics(metrics: dict[str, float], as_json: bool) -> None:

@@ -14,7 +14,6 @@ from .common import (
     check_not_read,
     paths_of,
     show_bar,
-    start_processes,
     tell,
 )
 from .temporary import temporary_caches
@@ -81,7 +80,6 @@ def _write_folder(paths: list[str], args: argparse.Namespace, options: "VerdictO
     from ..report import write_reports
 
     bar = show_bar(paths)
-    start_processes(args.jobs)
     done = write_reports(paths, args.out, args.model, **options, n_jobs=args.jobs, progress=bar)
     n_failed = sum(bool(row.error) for row in done)
     if n_failed:

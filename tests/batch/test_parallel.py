@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from helpers import make_picture, posix
+from helpers import make_picture, posix, run
 from PIL import Image
 
 from freqfake import ClusterError, FreqFakeError, load_detector
@@ -75,6 +75,52 @@ def test_a_worker_that_dies_loses_nothing(workers, many, locally, tmp_path):
     found = pd.read_csv(out, keep_default_na=False)
     assert found["path"].tolist() == locally["path"].tolist()
     assert found["verdict"].tolist() == locally["verdict"].tolist()
+
+
+@pytest.fixture(scope="module", params=[(1, 1), (1, 2), (2, 1)], ids=["1x1", "1x2", "2x1"])
+def slots(request):
+    """Clusters of few slots: the number of worker processes, and of threads in each."""
+    n_workers, n_threads = request.param
+    with distributed.LocalCluster(
+        n_workers=n_workers, threads_per_worker=n_threads, dashboard_address="127.0.0.1:0"
+    ) as local:
+        yield local
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("few")
+    for seed in range(12):
+        Image.fromarray(make_picture(seed, asynchrony=0.3)).save(folder / f"{seed}.png")
+    return folder
+
+
+class WhereItRuns:
+    """A job that gives the process that runs it."""
+
+    def __call__(self, path, image, facts):
+        return os.getpid()
+
+
+def test_a_cluster_of_few_slots_does_the_work(slots, few):
+    with cluster(slots.scheduler_address):
+        pids = set(map_pictures(WhereItRuns(), str(few)))
+    assert pids <= {worker.process.pid for worker in slots.workers.values()}
+
+
+def test_few_slots_under_the_users_own_client(slots, few):
+    expected = load_detector().score(str(few))
+    for n_jobs in (None, 1, 2):
+        with distributed.Client(slots), joblib.parallel_config(backend="dask"):
+            found = load_detector().score(str(few), n_jobs=n_jobs)
+        pd.testing.assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("jobs", [[], ["--jobs", 1], ["--jobs", 2]], ids=["", "1", "2"])
+def test_dask_on_few_slots(slots, few, jobs):
+    done = run("score", few, "--dask", slots.scheduler_address, *jobs)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == run("score", few).stdout
 
 
 class Heavy:
