@@ -121,10 +121,10 @@ def _integers(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     integers = np.empty_like(pixels, kind)
     for row, found in zip(pixels, integers, strict=True):  # stops early, with little memory
         unit = row.astype(np.float64)
+        if not (np.abs(unit - 0.5) <= 0.5 + rounding).all():  # out of range, infinity or NaN
+            return pixels
         levels = np.rint(unit * full)
-        if not (
-            (np.abs(levels / full - unit) <= rounding) & (levels >= 0) & (levels <= full)
-        ).all():
+        if not (np.abs(levels / full - unit) <= rounding).all():
             return pixels
         found[...] = levels
     return integers
