@@ -152,4 +152,4 @@ def test_a_file_gets_its_name_only_when_complete(tmp_path, monkeypatch, write):
     monkeypatch.setattr(Path, "replace", stopped)
     with pytest.raises(OSError, match="stopped at a"):
         write(tmp_path / "a")
-    assert {file.suffix for file in tmp_path.iterdir()} <= {".partial"}
+    assert {file.suffix for file in tmp_path.iterdir()} <= {".partial", ".run"}

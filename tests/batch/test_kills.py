@@ -22,8 +22,8 @@ from PIL import Image
 from freqfake.cli import main
 
 N_KILLS = int(os.environ.get("FREQFAKE_KILLS", "12"))
-N_WAYS = 6  # three formats, one process and two
-N_PARTS, N_PICTURES, N_EMPTY = 2, 40, 2000
+SHARES = {1: 3 / 12, 2: 1 / 12}  # of the kills, for each of three formats; by number of processes
+N_PARTS, N_PICTURES, N_EMPTY = 2, 30, 1000
 needs_pyarrow = pytest.mark.skipif(
     importlib.util.find_spec("pyarrow") is None, reason="Parquet needs the extra parquet"
 )
@@ -85,17 +85,27 @@ def left(out: Path) -> set[str]:
 
 def kill(process: multiprocessing.Process, folder: Path, chance: random.Random) -> bool:
     """Kill a run at a random moment, half of the time soon after it has begun to write."""
-    before = {file.name for file in folder.iterdir()}
     if chance.random() < 0.5:
-        while process.is_alive() and {file.name for file in folder.iterdir()} == before:
+        before = sizes(folder)
+        while process.is_alive() and sizes(folder) == before:
             time.sleep(0.002)
         time.sleep(0.2 * chance.random() ** 3)
     else:
-        time.sleep(2 * chance.random() ** 2)
-    with contextlib.suppress(ProcessLookupError):  # no group: it has ended, or just been started
+        time.sleep(chance.random() ** 2)
+    try:
         os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:  # not yet a group of its own
+        process.kill()
     process.join(60)
     return process.exitcode == -signal.SIGKILL
+
+
+def sizes(folder: Path) -> set[tuple[str, int]]:
+    found = set()
+    for file in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found.add((file.name, file.stat().st_size))
+    return found
 
 
 @posix
@@ -107,7 +117,7 @@ def test_no_row_is_lost_or_repeated(parts, tmp_path, name, jobs):
     """A complete table is continued with the next folder, which its rows must survive."""
     seed = random.randrange(1000)
     chance, n_hits, turn = random.Random(seed), 0, 0
-    while n_hits < N_KILLS / N_WAYS:
+    while n_hits < N_KILLS * SHARES[jobs]:
         out, kept, turn = tmp_path / str(turn) / name, set(), turn + 1
         out.parent.mkdir()
         for folder in parts:

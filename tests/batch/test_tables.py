@@ -148,7 +148,7 @@ def _heed_ctrl_c() -> None:
 
 
 def wait_for_rows(path: Path, n: int) -> None:
-    for _ in range(2000):
+    for _ in range(12_000):  # seconds pass before the first row, minutes on a busy machine
         if path.exists() and path.read_bytes().count(b"\n") > n:
             return
         time.sleep(0.01)
