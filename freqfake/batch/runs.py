@@ -117,8 +117,9 @@ def _is_at(path: Path, file: io.FileIO) -> bool:
 
 def _opened(path: Path) -> io.FileIO:
     """Open the file, or make it. Links are not followed: they may lead anywhere."""
-    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-        raise _not_ours(path)
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise _not_ours(path)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     return io.FileIO(os.open(path, flags, 0o666), "r+")
 

@@ -610,8 +610,7 @@ class TestDocs:
         assert sorted(names) == sorted(
             [
                 *TABLES.split(),
-                *(f"default_{name}" for name in ("sources", "deliveries", "tiers")),
-                *("default_generators", "default_both"),
+                *(f"default_{name}" for name in ("deliveries", "tiers", "both")),
                 "deep_timing",
                 "fuzz",
                 "timing",

@@ -240,8 +240,8 @@ def test_user_warnings_are_shown_but_not_deprecations(monkeypatch, capsys):
         return 0
 
     parser = argparse.ArgumentParser()
-    parser.set_defaults(run=work)
-    monkeypatch.setattr(cli, "make_parser", lambda: parser)
+    parser.set_defaults(run=work, jobs=None, dask=None)
+    monkeypatch.setattr("freqfake.cli.commands.make_parser", lambda: parser)
     assert cli.main([]) == 0
     assert capsys.readouterr().err == "freqfake: warning: mind the step\n"
 

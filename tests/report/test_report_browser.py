@@ -293,7 +293,7 @@ def test_figures_are_described(browser, pages):
     images = [name for role, name in accessible(browser) if role in ("image", "img")]
     for words in (
         "The picture that was examined, fake.webp",
-        "log10 likelihood ratio +2.3 between",
+        "log10 likelihood ratio +2.6 between",
         "Scale of the log10 likelihood ratio",
         "Two histograms: scores of known real pictures",
         "Bars: parts of the score",
