@@ -21,6 +21,7 @@ from .processes import worker_processes
 from .report import add_report
 from .scoring import add_features, add_score
 from .signals import interrupted, over_errors
+from .temporary import temporary_caches
 from .terminal import write_message
 
 _FREQFAKE = """
@@ -77,7 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
     with over_errors():
         try:
             args = make_parser().parse_args(argv)
-            with worker_processes(args.jobs if args.dask is None else None):
+            n_jobs = args.jobs if args.dask is None else None
+            with temporary_caches(), worker_processes(n_jobs):  # which inherit their folder
                 return int(args.run(args))
         finally:
             try:

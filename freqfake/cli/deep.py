@@ -23,7 +23,6 @@ from .common import (
     write_rows,
 )
 from .crops import add_crops, add_margin
-from .temporary import temporary_caches
 
 if TYPE_CHECKING:
     from ..deep.detector import DeepDetector, DeepOptions
@@ -215,7 +214,6 @@ def _score(args: argparse.Namespace) -> int:
     )
 
 
-@temporary_caches()
 def _train(args: argparse.Namespace) -> int:
     own = (args.validation_real, args.validation_fake)
     if (own[0] is None) != (own[1] is None):
@@ -257,7 +255,6 @@ def _evaluate(args: argparse.Namespace) -> int:
     return OK
 
 
-@temporary_caches()
 def _faceforensics(args: argparse.Namespace) -> int:
     from ..deep.faceforensics.protocols import evaluate_protocol
 

@@ -16,7 +16,6 @@ from .common import (
     show_bar,
     tell,
 )
-from .temporary import temporary_caches
 
 if TYPE_CHECKING:
     from ..detector.scoring import VerdictOptions
@@ -43,7 +42,6 @@ def add_report(commands: Any) -> None:
     output.add_argument("-o", "--out", required=True, metavar="OUT", help=text)
 
 
-@temporary_caches()
 def _report(args: argparse.Namespace) -> int:
     paths = paths_of(args.paths)
     options: VerdictOptions = {

@@ -47,7 +47,7 @@ def check_range(member: Any, where: str) -> None:
     ----------
     member : int, float or ndarray
     where : str
-        Its name after its owner's, such as "LikelihoodRatioCalibrator.slope_".
+        Its name after its owner's, such as ``LikelihoodRatioCalibrator.slope_``.
     """
     low, high = _RANGES.get(where.rpartition(".")[2], _ANY)
     is_array = isinstance(member, np.ndarray)

@@ -180,7 +180,7 @@ def test_scores_are_a_table(scores):
         "text.jpg": ["error", "-", "-"],
     }
     words = " ".join(plain(text).split())
-    assert "moderately strong support for a generated picture (likelihood ratio 10^2.3)" in words
+    assert "moderately strong support for a generated picture (likelihood ratio 10^2.6)" in words
     assert "cannot read text.jpg: not a picture" in words
     assert lines[-3:] == ["", "3 pictures: 1 fake, 1 inconclusive, 1 error", ""]
     assert "see the column" not in text  # a terminal does not show that column
