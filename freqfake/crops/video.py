@@ -56,7 +56,7 @@ class Frame:
 
 
 def is_video(path: PathLike) -> bool:
-    """Check whether a file name has one of ``freqfake.pictures.endings.VIDEO_ENDINGS``.
+    """Check whether a file name has the ending of a video.
 
     Examples
     --------
