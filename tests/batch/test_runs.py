@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import filelock
 import pandas as pd
 import pytest
-from helpers import COMMAND, link, make_picture, posix, run
+from helpers import link, make_picture, posix, run
 from PIL import Image
 
 from freqfake import FreqFakeError, OutputInUseError, TableError
@@ -250,16 +249,28 @@ def pictures(tmp_path_factory) -> Path:
     return folder
 
 
+STOPS_ITSELF = """
+import os, signal, sys
+
+def stop(event, arguments):
+    if event == "open" and str(arguments[0]).endswith("20.png"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+sys.addaudithook(stop)
+from freqfake.cli import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @posix
 @any_format
 def test_a_second_run_ends_with_2_and_says_who_writes(pictures, tmp_path, name):
-    """A run that was stopped, so that it lives long enough; and later one that was killed."""
+    """A run that stops before the 21st picture; and later one that was killed."""
     out = tmp_path / name
-    first = subprocess.Popen([*COMMAND, "features", str(pictures), "--out", str(out)])
-    lock = tmp_path / f"{name}.run"
-    while not (lock.exists() and lock.stat().st_size) and first.poll() is None:
-        time.sleep(0.001)
-    first.send_signal(signal.SIGSTOP)
+    arguments = ["features", str(pictures), "--out", str(out)]
+    first = subprocess.Popen([sys.executable, "-c", STOPS_ITSELF, *arguments])
+    assert os.WIFSTOPPED(os.waitpid(first.pid, os.WUNTRACED)[1])
     try:
         second = run("features", pictures, "--out", out)
         assert (second.returncode, second.stdout) == (2, "")
