@@ -10,6 +10,7 @@ Only the middle 512 x 512 pixels are read, so that all sizes give comparable fea
 time. The cut is aligned with the 8 x 8 grid of JPEG.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from ..pictures.arrays import to_unit_range
+from ..pictures.arrays import channel_planes
 from ..pictures.reading import ImageLike, load_pixels
 from .rings import check_side, cut_middle, ring_statistics
 
@@ -32,6 +33,7 @@ YCBCR = np.array(  # ITU-R BT.601, as in JPEG, without offsets
 GRID = 1e6  # integer colours give planes in whole millionths: anything finer is rounding
 STEPS = 2  # residuals are quantised to -2..2
 LEVELS = 2 * STEPS + 1
+_GRID_WEIGHTS = np.rint(YCBCR * GRID).astype(np.int32)
 _Array = npt.NDArray[Any]
 
 
@@ -64,8 +66,7 @@ def rich_features(image: ImageLike) -> npt.NDArray[np.float64]:
     """
     pixels = load_pixels(image)
     check_side(pixels, MIN_SIDE, "the rich features")
-    pixels = to_unit_range(cut_middle(pixels), dtype=np.float64)
-    return np.concatenate([*_parts(pixels * 255).values()])
+    return np.concatenate([*_parts(_colours(cut_middle(pixels))).values()])
 
 
 @cache
@@ -78,7 +79,7 @@ def rich_feature_names() -> tuple[str, ...]:
     >>> rich_feature_names()[0]
     'ring_power_0'
     """
-    parts = _parts(np.random.default_rng(0).random((MIN_SIDE, MIN_SIDE, 3)) * 255)
+    parts = _parts(np.random.default_rng(0).integers(0, 256, (3, MIN_SIDE, MIN_SIDE)))
     return tuple(f"{part}_{i}" for part, values in parts.items() for i in range(len(values)))
 
 
@@ -111,23 +112,37 @@ def _group(name: str) -> str:
     return "block transforms" if "_dct_" in name else "noise residuals"
 
 
-def _parts(rgb: _Array) -> dict[str, _Array]:
-    colours = np.ascontiguousarray(np.moveaxis(rgb, -1, 0))
-    # Not a matrix product: its sums depend on the number of threads.
-    planes = np.array([sum(map(np.multiply, weights, colours)) for weights in YCBCR])
+def _colours(pixels: _Array) -> _Array:
+    """Return red, green and blue planes, 0 to 255; of 8-bit pixels as integers."""
+    if pixels.dtype == np.uint8:
+        colours = np.moveaxis(pixels, -1, 0).astype(np.int32, order="C")
+        return np.broadcast_to(colours, (3, *pixels.shape[:2]))
+    return np.array([plane * 255 for plane in channel_planes(pixels, dtype=np.float64)])
+
+
+def _parts(colours: _Array) -> dict[str, _Array]:
     parts = _rings(colours)
-    rounded = _rounded(planes)
-    for name, plane in zip(_PLANES, rounded, strict=True):
-        parts.update(_plane_cooccurrences(name, _residuals(plane)))
-    parts.update(_colour_cooccurrences(_rounded(colours)))
-    for name, plane in zip(_PLANES, planes, strict=True):
-        parts.update(_block_transform(name, plane))
-    return parts
+    blocks = {}
+    for name, plane in zip(_PLANES, _ycbcr(colours), strict=True):
+        parts.update(_plane_cooccurrences(name, _residuals(np.rint(plane).astype(np.int16))))
+        blocks.update(_block_transform(name, plane))
+    parts.update(_colour_cooccurrences([_whole(colour) for colour in colours]))
+    return parts | blocks
 
 
-def _rounded(planes: _Array) -> npt.NDArray[np.int16]:
-    """Round to whole numbers, exact halves (which are common) to the even one."""
-    return np.rint(np.rint(planes * GRID) / GRID).astype(np.int16)
+def _ycbcr(colours: _Array) -> Iterator[_Array]:
+    """Compute luma and chroma, rounded to the grid: exact halves, which are common, stay such."""
+    for weights in _GRID_WEIGHTS:
+        # Not a matrix product: its sums depend on the number of threads.
+        plane = sum(map(np.multiply, weights, colours))
+        yield np.rint(plane) / GRID
+
+
+def _whole(plane: _Array) -> npt.NDArray[np.int16]:
+    """Round to whole numbers, exact halves to the even one."""
+    if plane.dtype.kind == "f":
+        plane = np.rint(np.rint(plane * GRID) / GRID)
+    return plane.astype(np.int16)
 
 
 # --- rings ----------------------------------------------------------------------------------------
@@ -152,9 +167,8 @@ def _residuals(plane: _Array) -> dict[str, _Array]:
     difference (1) and the 3 x 3 kernel of Ker and Boehme (4): the spatial rich model of Fridrich
     and Kodovsky (2012).
     """
-    along = {"h": plane, "v": plane.T}
     codes: dict[str, _Array] = {}
-    for name, p in along.items():
+    for name, p in (("h", plane), ("v", plane.T)):
         first = p[:, 1:] - p[:, :-1]
         second = first[:, 1:] - first[:, :-1]
         third = second[:, 1:] - second[:, :-1]
@@ -170,8 +184,17 @@ def _residuals(plane: _Array) -> dict[str, _Array]:
 
 
 def _quantised(residual: _Array, step: int) -> _Array:
-    rounded = np.floor_divide(2 * residual + step, 2 * step) if step > 1 else residual
-    return (np.clip(rounded, -STEPS, STEPS) + STEPS).astype(np.uint8)
+    """Divide by the step, round halves up and limit."""
+    if step == 1:
+        codes = np.clip(residual, -STEPS, STEPS)
+    elif step & (step - 1):
+        codes = np.floor_divide(2 * residual + step, 2 * step)
+    else:  # shifting is faster
+        codes = (residual + step // 2) >> (step.bit_length() - 1)
+    if step > 1:
+        np.clip(codes, -STEPS, STEPS, out=codes)
+    codes += STEPS
+    return codes.astype(np.uint8)
 
 
 def _plane_cooccurrences(plane: str, codes: dict[str, _Array]) -> dict[str, _Array]:
@@ -188,11 +211,11 @@ def _plane_cooccurrences(plane: str, codes: dict[str, _Array]) -> dict[str, _Arr
     return {f"{plane}_{name}": _shares(np.bincount(fold, c)) for name, c in counts.items()}
 
 
-def _colour_cooccurrences(colours: _Array) -> dict[str, _Array]:
+def _colour_cooccurrences(colours: list[_Array]) -> dict[str, _Array]:
     """Count residuals of red, green and blue at the same place."""
     codes = [_residuals(colour) for colour in colours]
     counts = {
-        name: np.bincount(_joined(*(code[name] for code in codes)), minlength=LEVELS**3)
+        name: _counts(_joined(*(code[name] for code in codes)))
         for name in ("d1h", "d1v", "d2h", "d2v", "mixed", "kernel")
     }
     merged = {
@@ -208,8 +231,16 @@ def _colour_cooccurrences(colours: _Array) -> dict[str, _Array]:
 
 def _triples(codes: _Array) -> _Array:
     """Count the triples of neighbouring codes in the rows."""
-    joined = _joined(codes[:, :-2], codes[:, 1:-1], codes[:, 2:])
-    return np.bincount(joined, minlength=LEVELS**3)
+    return _counts(_joined(codes[:, :-2], codes[:, 1:-1], codes[:, 2:]))
+
+
+def _counts(joined: _Array) -> _Array:
+    """Count each byte up to 124; two at a time, which takes half of the time of np.bincount."""
+    even = joined.size // 2 * 2
+    pairs = np.bincount(joined[:even].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    counts = pairs.sum(axis=0) + pairs.sum(axis=1)
+    counts[joined[even:]] += 1
+    return np.asarray(counts[: LEVELS**3])
 
 
 def _joined(a: _Array, b: _Array, c: _Array) -> _Array:
@@ -235,15 +266,18 @@ def _shares(counts: _Array) -> _Array:
 
 def _block_transform(name: str, plane: _Array) -> dict[str, _Array]:
     """Compute statistics of each of the 64 coefficients of JPEG's 8 x 8 blocks."""
-    height, width = (side // 8 * 8 for side in plane.shape)
-    blocks = plane[:height, :width].reshape(height // 8, 8, width // 8, 8).swapaxes(1, 2)
-    coefficients = scipy.fft.dctn(blocks, axes=(2, 3), norm="ortho").reshape(-1, 64)
+    height, width = (side // 8 for side in plane.shape)
+    blocks = plane[: height * 8, : width * 8].reshape(height, 8, width, 8)
+    coefficients = scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho")
     magnitudes = np.abs(coefficients)
     # Exact coefficients are multiples of 1/8 millionth: none is near the limit, just below 0.5.
-    mean = magnitudes.mean(axis=0)
-    deviation = np.sqrt(np.square(coefficients).mean(axis=0))
+    zeros = magnitudes < 0.5 - 0.55 / GRID
+    mean, square, zero = (
+        values.sum(axis=0).sum(axis=1).ravel() / (height * width)
+        for values in (magnitudes, np.square(coefficients), zeros)
+    )
     return {
         f"{name}_dct_size": np.log(mean + 1e-2),
-        f"{name}_dct_shape": mean / (deviation + 1e-3),
-        f"{name}_dct_zeros": (magnitudes < 0.5 - 0.55 / GRID).mean(axis=0),
+        f"{name}_dct_shape": mean / (np.sqrt(square) + 1e-3),
+        f"{name}_dct_zeros": zero,
     }

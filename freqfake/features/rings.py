@@ -113,37 +113,56 @@ def ring_statistics(colours: _Array, n_rings: int) -> tuple[_Array, _Array, _Arr
     """
     _, height, width = colours.shape
     window = np.outer(np.hanning(height), np.hanning(width))
-    spectra = scipy.fft.rfft2((colours - colours.mean(axis=(1, 2), keepdims=True)) * window)
-    spectra = spectra.reshape(3, -1)
-    index, weights = _ring_index(height, width, n_rings)
-    counts = np.bincount(index, weights, n_rings + 1)
-
-    def ring_mean(values: _Array) -> _Array:
-        return np.asarray(np.bincount(index, weights * values, n_rings + 1) / counts)
-
-    squares = np.square(spectra.real) + np.square(spectra.imag)
-    power = np.array([ring_mean(square) for square in squares])
-    logs = np.log(squares + 1e-6) / 2
-    logs -= logs.mean(axis=1, keepdims=True)  # against cancellation in the variances
-    means = [ring_mean(log) for log in logs]
+    rings = _rings(height, width, n_rings)
+    bins = [_bins(colour, window, rings.order) for colour in colours]
+    real, imaginary, logs = zip(*bins, strict=True)
+    power = [rings.mean(a * a + b * b) for a, b in zip(real, imaginary, strict=True)]
+    means = [rings.mean(log) for log in logs]
     variances = [
-        np.maximum(ring_mean(np.square(log)) - mean**2, 1e-9)
+        np.maximum(rings.mean(log * log) - mean**2, 1e-9)
         for log, mean in zip(logs, means, strict=True)
     ]
     coherence, correlation = [], []
     for a, b in PAIRS:
-        cross = spectra[a].real * spectra[b].real + spectra[a].imag * spectra[b].imag
-        coherence.append(ring_mean(cross) / np.sqrt(power[a] * power[b] + 1e-9))
-        covariance = ring_mean(logs[a] * logs[b]) - means[a] * means[b]
+        cross = rings.mean(real[a] * real[b] + imaginary[a] * imaginary[b])
+        coherence.append(cross / np.sqrt(power[a] * power[b] + 1e-9))
+        covariance = rings.mean(logs[a] * logs[b]) - means[a] * means[b]
         correlation.append(covariance / np.sqrt(variances[a] * variances[b]))
-    return power, np.array(coherence), np.array(correlation)
+    return np.array(power), np.array(coherence), np.array(correlation)
+
+
+def _bins(colour: _Array, window: _Array, order: _Array) -> tuple[_Array, _Array, _Array]:
+    """Compute real part, imaginary part and log-magnitude of each bin, in the given order."""
+    plane = colour - colour.mean()
+    plane *= window
+    spectrum = scipy.fft.rfft2(plane).ravel()[order]
+    real, imaginary = spectrum.real.copy(), spectrum.imag.copy()
+    log = np.log(real * real + imaginary * imaginary + 1e-6)
+    log /= 2
+    log -= log.mean()  # against cancellation in the variances
+    return real, imaginary, log
+
+
+@dataclass(frozen=True)
+class _Rings:
+    """The bins of a half plane in the order of their rings, and the share of each in its ring."""
+
+    order: _Array
+    starts: _Array
+    shares: _Array
+
+    def mean(self, values: _Array) -> _Array:
+        """Average over each ring."""
+        return np.asarray(np.add.reduceat(self.shares * values, self.starts))
 
 
 @lru_cache(16)  # one entry per picture size
-def _ring_index(height: int, width: int, n_rings: int) -> tuple[_Array, _Array]:
-    """Find the ring of each bin of the half plane, and how often the bin counts."""
+def _rings(height: int, width: int, n_rings: int) -> _Rings:
     radius = np.hypot(scipy.fft.fftfreq(height)[:, np.newaxis], scipy.fft.rfftfreq(width))
     # Bins on an edge belong to the outer ring, however the square root was rounded.
-    index = np.minimum((radius / 0.5 * n_rings + 1e-9).astype(np.intp), n_rings)
-    weights = np.broadcast_to(column_weights(width), index.shape)
-    return index.ravel(), weights.ravel()
+    index = np.minimum((radius / 0.5 * n_rings + 1e-9).astype(np.intp), n_rings).ravel()
+    weights = np.broadcast_to(column_weights(width), radius.shape).ravel()
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(n_rings + 1))
+    shares = weights / np.bincount(index, weights)[index]
+    return _Rings(order, starts, shares[order])

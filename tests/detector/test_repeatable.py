@@ -21,7 +21,7 @@ from PIL import Image
 import freqfake
 from freqfake import load_detector, read_image, train_detector
 from freqfake.detector.results import FACE_COLUMNS, PROVENANCE_COLUMNS, SCORE_COLUMNS
-from freqfake.features.rich import YCBCR, _rounded
+from freqfake.features.rich import YCBCR, _colours, _ycbcr
 
 SCRIPT = """
 import sys, warnings
@@ -127,8 +127,9 @@ def test_half_way_values_are_rounded_exactly():
     whole, rest = np.divmod(exact, 1_000_000)
     expected = whole + (rest > 500_000) + ((rest == 500_000) & (whole % 2 == 1))
     assert (rest == 500_000).mean() > 0.05
-    planes = np.array([sum(map(np.multiply, weights, colours / 255 * 255)) for weights in YCBCR])
-    np.testing.assert_array_equal(_rounded(planes), expected)
+    for pixels in (colours.astype(np.uint8), colours / 255):
+        planes = _ycbcr(_colours(np.moveaxis(pixels, 0, -1)))
+        np.testing.assert_array_equal([np.rint(plane) for plane in planes], expected)
 
 
 # --- provenance in a row ------------------------------------------------------------------------
