@@ -134,8 +134,9 @@ def _ycbcr(colours: _Array) -> Iterator[_Array]:
     """Compute luma and chroma, rounded to the grid: exact halves, which are common, stay such."""
     for weights in _GRID_WEIGHTS:
         # Not a matrix product: its sums depend on the number of threads.
-        plane = sum(map(np.multiply, weights, colours))
-        yield np.rint(plane) / GRID
+        plane = np.rint(sum(map(np.multiply, weights, colours)))
+        plane /= GRID
+        yield plane
 
 
 def _whole(plane: _Array) -> npt.NDArray[np.int16]:
@@ -269,15 +270,17 @@ def _block_transform(name: str, plane: _Array) -> dict[str, _Array]:
     height, width = (side // 8 for side in plane.shape)
     blocks = plane[: height * 8, : width * 8].reshape(height, 8, width, 8)
     coefficients = scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho")
-    magnitudes = np.abs(coefficients)
+    magnitudes = np.abs(coefficients, out=coefficients)
+
+    def mean_of(values: _Array) -> _Array:
+        return np.asarray(values.sum(axis=0).sum(axis=1).ravel() / (height * width))
+
+    mean = mean_of(magnitudes)
     # Exact coefficients are multiples of 1/8 millionth: none is near the limit, just below 0.5.
-    zeros = magnitudes < 0.5 - 0.55 / GRID
-    mean, square, zero = (
-        values.sum(axis=0).sum(axis=1).ravel() / (height * width)
-        for values in (magnitudes, np.square(coefficients), zeros)
-    )
+    zeros = mean_of(magnitudes < 0.5 - 0.55 / GRID)
+    deviation = np.sqrt(mean_of(np.square(magnitudes, out=magnitudes)))
     return {
         f"{name}_dct_size": np.log(mean + 1e-2),
-        f"{name}_dct_shape": mean / (np.sqrt(square) + 1e-3),
-        f"{name}_dct_zeros": zero,
+        f"{name}_dct_shape": mean / (deviation + 1e-3),
+        f"{name}_dct_zeros": zeros,
     }
