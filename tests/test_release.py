@@ -114,7 +114,19 @@ class TestCommands:
         }
         assert missing == set()
         named = {name for some in re.findall(r"\.\[([\w,-]+)\]", page) for name in some.split(",")}
-        assert {"lint", "test-core"} <= named <= set(EXTRAS)
+        assert {"lint", "test"} <= named <= set(EXTRAS)
+
+
+def test_links_of_the_readme_lead_to_the_repository_from_elsewhere():
+    pytest.importorskip("hatchling")
+    absolute = runpy.run_path(str(ROOT / "hatch_build.py"))["absolute"]
+    page = "[a](b.md) ![p](p.png) [![c](../../x.svg)](../../x) [d](https://e.org) [f](#g) `h[0]`"
+    assert absolute(page, "https://host/me/it", "v1") == (
+        "[a](https://host/me/it/blob/v1/b.md) ![p](https://host/me/it/raw/v1/p.png) "
+        "[![c](https://host/me/it/x.svg)](https://host/me/it/x) [d](https://e.org) [f](#g) `h[0]`"
+    )
+    whole = absolute(text("README.md"), "https://host/me/it", "v1")
+    assert not re.findall(r"\]\((?!https://|http://)", whole)
 
 
 def test_the_oldest_dependencies_are_the_minima():
