@@ -141,7 +141,10 @@ def inventory(site: Path, kind: str) -> set[str]:
 def test_links_are_valid_on_a_code_host(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if not urlsplit(target).scheme and not target.startswith("#"):
+        badge = re.match(r"\.\./\.\./actions/workflows/([\w.]+)", target)  # GitHub's own pages
+        if badge:
+            assert (ROOT / ".github" / "workflows" / badge[1]).is_file()
+        elif not urlsplit(target).scheme and not target.startswith("#"):
             assert (page.parent / urlsplit(target).path).exists(), target
 
 
