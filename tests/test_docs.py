@@ -72,6 +72,7 @@ def pages(site) -> dict[Path, Page]:
 
 
 class TestSite:
+    @pytest.mark.slow
     def test_links_lead_to_a_page_and_an_anchor_on_it(self, site, pages):
         broken = [
             (page.path.name, link)

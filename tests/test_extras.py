@@ -161,6 +161,7 @@ def test_a_missing_extra_is_reported_with_the_command(bare, extra):
         assert message in messages, todo
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("package", "extra", "todo", "others"), ALONE)
 def test_a_single_missing_package_is_named(package, extra, todo, others, tmp_path):
     for other in others:

@@ -102,6 +102,7 @@ for words in (
 """
 
 
+@pytest.mark.slow
 def test_no_deprecated_calls_and_no_open_files(picture_folders, tmp_path):
     """Runs the commands directly, because `main` hides such warnings from users."""
     for side in ("real", "fake"):

@@ -13,6 +13,7 @@ pytest.importorskip("mypy", reason="types need the extra lint")
 PROGRAM = Path(__file__).with_name("public_types.py")
 
 
+@pytest.mark.slow
 def test_a_strict_program_can_use_the_public_names(tmp_path):
     assert Path(freqfake.__file__).with_name("py.typed").is_file()
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path, PROGRAM]

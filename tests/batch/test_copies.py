@@ -39,6 +39,7 @@ def test_a_copy_depends_on_picture_and_seed_only(seed):
     assert copies[0] != delivered_copy(picture(), seed + 2)
 
 
+@pytest.mark.slow
 def test_even_seeds_reach_every_edit_and_format():
     names = [called(delivered_copy, picture(), seed) for seed in range(0, 300, 2)]
     ways = {*EDITS, "_with_past", "_scaled"}
@@ -52,6 +53,7 @@ def test_even_seeds_reach_every_edit_and_format():
     assert formats.count("JPEG") > 100
 
 
+@pytest.mark.slow
 def test_odd_seeds_post_a_picture_and_some_forward_it():
     n_forwarded = 0
     for seed in range(1, 300, 2):
@@ -73,6 +75,7 @@ def test_posted_copies_are_small_jpegs_with_420():
     assert 30 <= min(qualities) < 35 < 64 < max(qualities) <= 69
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "largest"), [((200, 150), 400), ((1500, 700), 2048), ((2100, 200), 2100)]
 )

@@ -108,6 +108,7 @@ def sizes(folder: Path) -> set[tuple[str, int]]:
     return found
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def locally(many) -> pd.DataFrame:
     return load_detector().score(str(many))
 
 
+@pytest.mark.slow
 def test_same_rows_as_locally(workers, many, locally):
     with distributed.Client(workers), joblib.parallel_config(backend="dask"):
         pd.testing.assert_frame_equal(load_detector().score(str(many)), locally)
@@ -102,6 +103,7 @@ class WhereItRuns:
         return os.getpid()
 
 
+@pytest.mark.slow
 def test_a_cluster_of_few_slots_does_the_work(slots, few):
     with cluster(slots.scheduler_address):
         pids = set(map_pictures(WhereItRuns(), str(few)))
@@ -116,6 +118,7 @@ def test_few_slots_under_the_users_own_client(slots, few):
         pd.testing.assert_frame_equal(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [[], ["--jobs", 1], ["--jobs", 2]], ids=["", "1", "2"])
 def test_dask_on_few_slots(slots, few, jobs):
     done = run("score", few, "--dask", slots.scheduler_address, *jobs)
@@ -150,6 +153,7 @@ def test_each_worker_gets_the_job_once_and_no_pictures(workers, many, tmp_path):
     assert shared(len) is len
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_an_error():
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers at tcp://127"),

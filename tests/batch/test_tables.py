@@ -155,6 +155,7 @@ def wait_for_rows(path: Path, n: int) -> None:
     pytest.fail(f"{path} does not grow")
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_leaves_the_finished_rows_on_disk(many, tmp_path, jobs):
@@ -173,6 +174,7 @@ def test_ctrl_c_leaves_the_finished_rows_on_disk(many, tmp_path, jobs):
     assert len({r["path"] for r in read(out)}) == len(read(out)) == N_PICTURES + 1
 
 
+@pytest.mark.slow
 def test_resume_without_a_file_is_an_error(many):
     stopped = start("features", many, "--resume")
     _, messages = stopped.communicate()

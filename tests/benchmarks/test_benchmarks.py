@@ -486,14 +486,16 @@ def test_help_lists_the_runs():
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, config_file, picture_folders) -> Path:
-    """Results of every run on a few small pictures."""
+    """Results of every run on a few small pictures, in one partition for each set."""
     work = tmp_path_factory.mktemp("work")
     options = ["--config", config_file, "--data", picture_folders, "--work", work]
     options = [*map(str, options), "--limit", "16", "--n-jobs", "2"]
     between_sets = {"table2", "table3", "table4", "peers"}
-    assert main([*between_sets, *options]) == 0
     of_one = [*sorted(set(ALL) - between_sets), *(["deep"] if find_spec("torch") else [])]
-    assert main([*of_one, *options, "--sets", "one", "alone"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.harness.config.N_PARTITIONS", 1)
+        assert main([*between_sets, *options]) == 0
+        assert main([*of_one, *options, "--sets", "one", "alone"]) == 0
     return work / "results"
 
 
@@ -502,6 +504,8 @@ TABLES = (
     "history_calls history_verdicts attacks attacks_verdicts attacks_framing attacks_tries harm "
     "harm_summary parts deep"
 )
+
+DRAWINGS = "training_size delivery delivery_jpeg history harm spectra"
 
 
 @pytest.mark.parametrize("name", TABLES.split())
@@ -513,7 +517,7 @@ def test_every_run_makes_its_table(results, name):
     assert len(table) or name == "harm"
 
 
-@pytest.mark.parametrize("name", ["training_size", "delivery", "delivery_jpeg", "history", "harm"])
+@pytest.mark.parametrize("name", DRAWINGS.split())
 def test_every_drawing_is_there(results, name):
     with Image.open(results / f"{name}.png") as drawing:
         assert min(drawing.size) > 100

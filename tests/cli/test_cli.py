@@ -63,6 +63,7 @@ def test_features_of_a_folder(picture_folders):
         np.testing.assert_array_equal([float(row[name]) for name in FEATURE_NAMES], expected)
 
 
+@pytest.mark.slow
 def test_features_of_the_papers_faces(measuring_data, tmp_path):
     folder = measuring_data / "lewoo_samples"
     expected = {(r["file"], r["spectrum"]): r
@@ -79,6 +80,7 @@ def test_features_of_the_papers_faces(measuring_data, tmp_path):
                 assert float(row[name]) == pytest.approx(float(reference[name]), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["features", "score"])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_hostile_folder_gives_one_row_each(hostile, command, jobs):
@@ -138,6 +140,7 @@ def test_evaluate(model, picture_folders):
     assert "1.000" in in_words
 
 
+@pytest.mark.slow
 def test_adapt_reports_unchanged_scores_or_refuses(model, picture_folders, tmp_path):
     out = tmp_path / "m2.safetensors"
     done = run("adapt", "--model", model, picture_folders, "--out", out)
@@ -153,6 +156,7 @@ def test_adapt_reports_unchanged_scores_or_refuses(model, picture_folders, tmp_p
     assert not (tmp_path / "m3.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_training_continues_without_unreadable_files(picture_folders, hostile, tmp_path):
     out = tmp_path / "m.safetensors"
     done = run("train", "--real", picture_folders / "real", hostile / "cut.jpg",
@@ -162,6 +166,7 @@ def test_training_continues_without_unreadable_files(picture_folders, hostile, t
     assert out.exists()
 
 
+@pytest.mark.slow
 def test_training_from_photographs_alone(picture_folders, tmp_path):
     (tmp_path / "real").mkdir()
     for seed in range(12):

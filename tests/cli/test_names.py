@@ -112,6 +112,7 @@ def test_this_system_allows_all_names(folder):
         pytest.skip(f"this system allows {taken} of {len(NAMES)} names; the others are not tested")
 
 
+@pytest.mark.slow
 def test_csv(folder, contents, tmp_path, monkeypatch):
     out = tmp_path / "f.csv"
     done = run_bytes("features", ".", "--out", out, cwd=folder)
@@ -132,6 +133,7 @@ def test_csv_to_a_pipe(folder, contents):
     assert found_again(paths, folder) == contents
 
 
+@pytest.mark.slow
 def test_json_lines(folder, contents, tmp_path):
     out = tmp_path / "s.jsonl"
     done = run_bytes("score", ".", "--out", out, cwd=folder)
@@ -153,6 +155,7 @@ def test_parquet(folder, contents, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["f.parquet"]
 
 
+@pytest.mark.slow
 def test_faces(folder, contents):
     _need_faces()
     done = run_bytes("score", ".", "--faces", "--format", "jsonl", cwd=folder)
@@ -177,6 +180,7 @@ class Paths(HTMLParser):
             self.found.append(os.fsdecode(urllib.parse.unquote_to_bytes(path)))
 
 
+@pytest.mark.slow
 def test_reports(folder, contents, tmp_path):
     pytest.importorskip("jinja2", reason="reports need the extra report")
     from freqfake.report.batch import page_name
@@ -198,6 +202,7 @@ def test_reports(folder, contents, tmp_path):
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
 
 
+@pytest.mark.slow
 def test_an_audit_names_files(folder, tmp_path, monkeypatch, capfdbinary):
     sides = {}
     for side in ("real", "fake"):
@@ -231,6 +236,7 @@ a_path = st.builds(
 ).map(os.fsdecode)
 
 
+@pytest.mark.slow
 @given(st.lists(a_path, min_size=1, max_size=8, unique=True))
 def test_any_path_comes_back(paths):
     readers = {"t.csv": (by_csv, by_pandas), "t.jsonl": (by_json,), "t.parquet": (by_parquet,)}

@@ -69,6 +69,7 @@ def status_for(name: str) -> int:
     return 128 + getattr(signal, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("name", SIGNALS)
 def test_nothing_is_left_and_the_status_tells_the_signal(start, many, tmp_path, name, jobs):
@@ -89,6 +90,7 @@ def test_a_killed_program_leaves_no_process(start, many, tmp_path):
     assert end_of(running) == (-signal.SIGKILL, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["report", "train"])
 def test_the_processes_of_other_commands_end_too(start, many, tmp_path, command):
     arguments = {
@@ -138,6 +140,7 @@ PROGRAM = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAM)
 @pytest.mark.parametrize(
     "module",

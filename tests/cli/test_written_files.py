@@ -38,6 +38,7 @@ def files_in(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_writes_its_outputs_only(tmp_path, picture_folders, name):
     """Not in the home, which matplotlib and others use, and nothing that stays in /tmp."""

@@ -357,6 +357,7 @@ def test_wrong_margins_fail_at_once():
 # --- the command line ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_command_line_gives_the_same_rows(folder):
     done = run("score", folder, "--faces", "--margin", 0.2, "--jobs", 2)
     assert done.returncode == 1
@@ -370,6 +371,7 @@ def test_command_line_gives_the_same_rows(folder):
     assert tuple(table(run("score", folder).stdout)[0]) == SCORE_COLUMNS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s.csv", "s.jsonl", "s.parquet"])
 def test_tables_can_be_resumed(folder, tmp_path, name):
     out = tmp_path / name

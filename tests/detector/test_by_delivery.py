@@ -48,6 +48,7 @@ def alone(pictures):
     return train_panel(*kept, least=25, max_fpr=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::freqfake.CalibrationWarning")
 def test_large_data_sets_train_a_panel(pictures):
     assert (ENOUGH_FOR_PANEL, MIN_REAL, MIN_FAKE) == (2000, 100, 50)
@@ -61,6 +62,7 @@ def test_large_data_sets_train_a_panel(pictures):
     assert many.by_delivery is None
 
 
+@pytest.mark.slow
 def test_each_delivery_has_its_evidence(detector, pictures):
     assert detector.classifier.centers_.tolist() == [[10, 0], [10, 4]]
     assert detector.by_delivery.groups_.tolist() == [0, 1]
@@ -169,6 +171,7 @@ def test_held_out_scores_can_be_given(pictures, monkeypatch):
         assert sum(map(len, parts)) == n
 
 
+@pytest.mark.slow
 def test_each_kind_of_generator_has_its_regressions(pictures, tmp_path):
     kinds = np.arange(80) // 2 % 2
     detector = train_panel(*pictures, kinds=kinds)
@@ -196,6 +199,7 @@ def test_pictures_unlike_the_others_have_no_held_out_score():
     assert np.isfinite(table.held_out_scores(StandardizedRidgeClassifier())).all()
 
 
+@pytest.mark.slow
 def test_without_evidence_of_its_own_a_delivery_has_that_of_the_whole(alone):
     assert alone.by_delivery.groups_.tolist() == [1]
     lossless, posted = rich_extractions(2, seed=1)[1]

@@ -75,6 +75,7 @@ def bits(table):
     }
 
 
+@pytest.mark.slow
 def test_order_batch_and_processes_do_not_matter(folder, models):
     paths = sorted(map(str, folder.iterdir()))
     for model in models:
@@ -89,6 +90,7 @@ def test_order_batch_and_processes_do_not_matter(folder, models):
             assert bits(detector.score(paths)) == expected
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_does_not_matter(folder, models):
     printed = set()
     for threads in ("1", "4"):
@@ -197,6 +199,7 @@ def test_faces_have_the_hash_of_their_file(samples):
         assert table["model_sha256"].nunique() == 1
 
 
+@pytest.mark.slow
 def test_files_of_every_format_hold_the_same_bits(folder, tmp_path):
     """From the command line, with one and with two processes, and in two halves."""
     pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
@@ -241,6 +244,7 @@ def test_a_row_can_be_repeated_from_its_provenance(folder, tmp_path):
         assert again["verdict"][0] == row["verdict"]
 
 
+@pytest.mark.slow
 def test_training_and_adapting_do_not_depend_on_threads(picture_folders, tmp_path):
     code = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"

@@ -196,6 +196,7 @@ def test_neighbour_distance_accepts_only_the_two_classes():
         assert np.mean([(near.distance(x) <= near.limit_) == expected for x in unseen]) > 0.85
 
 
+@pytest.mark.slow
 def test_rich_training_and_operating_point_on_the_command_line(picture_folders, tmp_path):
     model = tmp_path / "rich.safetensors"
     sides = ["--real", picture_folders / "real", "--fake", picture_folders / "fake"]

@@ -38,6 +38,7 @@ def test_similar_sides_pass(audit):
     assert "<strong>passed</strong>: the files alone do not separate" in result._repr_html_()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("real", "fake", "fact"),
     [
@@ -91,6 +92,7 @@ def test_jpeg_quality_is_read(tmp_path, quality):
     assert read_image(tmp_path / "a.jpg")[1].quality == quality
 
 
+@pytest.mark.slow
 def test_audit_command(tmp_path):
     save(tmp_path, "real", quality=80)
     save(tmp_path, "fake", quality=90)
@@ -104,6 +106,7 @@ def test_audit_command(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_published_data_sets(measuring_data):
     pair = measuring_data / "stylegan_ffhq256"
     assert audit_files(pair / "real", pair / "fake").passed

@@ -24,6 +24,7 @@ def ours(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_difference_is_found(ours):
     stored = ours / "scores.json"
     text = stored.read_text(encoding="utf-8")

@@ -379,6 +379,7 @@ INVALID_PANEL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", INVALID_PANEL)
 def test_evidence_by_delivery_must_fit_the_panel(tmp_path, panel, kind):
     change, words = INVALID_PANEL[kind]

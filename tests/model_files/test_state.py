@@ -102,6 +102,7 @@ def test_the_digest_is_the_same_on_any_machine():
     assert len({state_digest({"a": each}) for each in [array, *others]}) == 5
 
 
+@pytest.mark.slow
 def test_a_file_states_its_training_data_and_versions(tmp_path, picture_folders, capsys):
     arguments = [f"--{side}={picture_folders / side}" for side in ("real", "fake")]
     assert main(["train", *arguments, "--out", str(tmp_path / "m.safetensors")]) == 0

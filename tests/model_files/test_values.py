@@ -131,6 +131,7 @@ def check_honest(detector, pictures):
         assert row["verdict"] in ("real", "fake", "inconclusive")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::freqfake.exceptions.SeparationWarning")
 @pytest.mark.parametrize(
     ("name", "part"), [("faces", ()), ("lewoo", ()), ("adapted", ("score_adapter",))]

@@ -112,6 +112,7 @@ def tensors(torch):
     yield torch.eye(64).to_sparse(), "cannot make an array of torch.Tensor: .*[Ss]parse"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_an_odd_input_is_a_row(n_jobs):
     expected = [reason for _, reason in ODD.values()]

@@ -173,6 +173,7 @@ LINES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 @pytest.mark.parametrize("line", LINES)
 def test_outputs_that_cannot_be_written(line, tmp_path):

@@ -235,6 +235,7 @@ def test_missing_files_are_errors(tmp_path):
         read_provenance(tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     form=st.sampled_from(sorted(C2PA_FILES)),

@@ -246,6 +246,7 @@ def test_errors_are_also_builtin_errors():
     assert issubclass(freqfake.ModelFileError, ValueError)
 
 
+@pytest.mark.slow
 @linux
 def test_one_hundred_megapixels_fit_in_four_gigabytes(tmp_path):
     """The largest picture of a camera: beyond Pillow's limit, read as a whole, and scored."""

@@ -49,6 +49,7 @@ def everything(path):
     return freqfake.asynchrony_features(pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("often_interrupted")
 def test_the_filters_of_warnings_stay(files):
     """Each thread used to restore the filters that it had met, in any order."""

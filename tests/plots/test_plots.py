@@ -156,6 +156,7 @@ def test_spectra_are_the_planes_and_their_mean_differences(picture):
         plot_spectra(picture, axes=own[:3])
 
 
+@pytest.mark.slow
 def test_spectra_of_unusual_pictures_are_drawn(samples):
     shapes = [(1, 1, 3), (7, 1), (2, 300, 3), (1500, 40, 3)]
     for image in [*(np.zeros(shape) for shape in shapes), samples / "real" / "retina.jpg"]:

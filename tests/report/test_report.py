@@ -111,6 +111,7 @@ def test_facts_of_the_model(samples, faces):
     assert found.threshold > examine(path, faces).threshold
 
 
+@pytest.mark.slow
 def test_the_evidence_is_that_of_the_delivery(tmp_path):
     """Two copies of a picture, for a model that distinguishes their deliveries."""
     detector = train_panel(*rich_extractions(80), max_fpr=0.2)
@@ -469,6 +470,7 @@ def test_names_of_pages():
     assert len(page_name("x" * 255)) < 80
 
 
+@pytest.mark.slow
 def test_command(folder, tmp_path):
     options = ["-o", "out", "--prior", "0.1", "--jobs", "2"]
     command = [sys.executable, "-m", "freqfake", "report", str(folder), *options]

@@ -78,6 +78,7 @@ def show(browser, path, *, width=1280, scheme="light"):
     return browser.get_log("browser"), [url for url in requested if not url.startswith("data:")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_load_nothing_and_fit(browser, pages, kind, scheme):
