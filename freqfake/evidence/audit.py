@@ -214,6 +214,7 @@ def _commonest(column: "pd.Series[float] | pd.Series[str]", y: npt.NDArray[np.in
         return f"{value} ({count / len(values):.0%})"
 
     if column.dtype.kind == "f":
-        medians = [f"{column[y == label].median():.2f}" for label in (0, 1)]
+        # Not those of pandas, which sets filters of warnings for the whole process.
+        medians = [f"{np.nanmedian(column[y == label]):.2f}" for label in (0, 1)]
         return f"real {medians[0]}, fake {medians[1]} (medians)"
     return f"real {shown(column[y == 0])}, fake {shown(column[y == 1])}"
