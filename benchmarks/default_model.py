@@ -27,6 +27,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
 import freqfake
@@ -41,7 +42,7 @@ from freqfake.pictures.reading import read_bytes
 
 from . import squares, tiers
 from .harness.report import ROOT, Report
-from .protocol import Fold, by_delivery, by_source, held_out, judged
+from .protocol import Fold, by_delivery, by_rank, by_source, held_out, judged
 
 HERE = Path(__file__).parent
 MODEL = Path(freqfake.__file__).parent / "model_files" / "embedded" / "faces.safetensors"
@@ -233,13 +234,17 @@ def main() -> None:
     if full_size:
         report.table("default_tiers", tiers.compared(full_size, raw_of_tiers, detector, zeros))
     shift = detector.classifier.nearness(table.X) @ zeros
+    ranked = {"sources": found}
     for name, folds in (
         ("default_generators", [*training.folds_of_generators()]),
         ("default_both", [*training.folds_of_both()]),
     ):
-        found = judged(table, detector, held_out(table, folds, args.cache)[0] - shift)
+        left_out = judged(table, detector, held_out(table, folds, args.cache)[0] - shift)
         scored = np.isin(table.groups, np.concatenate([pictures for _, pictures in folds]))
-        report.table(name, by_source(found[scored], sources[scored], titles, 1))
+        report.table(name, by_source(left_out[scored], sources[scored], titles, 1))
+        if name == "default_generators":
+            ranked["generators"] = pd.concat([found[found["y"] == 0], left_out[scored]])
+    report.table("default_rank", by_rank(ranked))
 
 
 if __name__ == "__main__":

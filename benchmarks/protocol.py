@@ -1,6 +1,7 @@
 """Scores of pictures that the default model was not fitted to, and tables of what they show."""
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -20,6 +21,9 @@ from freqfake.evidence.metrics import cllr, cllr_min
 
 MAX_RATE = 0.01  # of false alarms, at the thresholds of `held_thresholds`
 CODINGS = ("lossless", "JPEG light, 4:4:4", "JPEG light, 4:2:0", "JPEG medium", "JPEG strong")
+FIRST = (0.01, 0.05, 0.1)  # of a ranking
+PREVALENCES = (0.01, 0.1)  # of generated pictures in it
+_KINDS = {"originals": ["original"], "copies": ["Q95", "copy"]}
 Fold = tuple[np.ndarray, np.ndarray]  # pictures to fit to, pictures to score
 
 
@@ -97,12 +101,14 @@ def judged(table: TrainingTable, detector: Detector, scores: np.ndarray) -> pd.D
     llrs, needed = ratios(detector, table.X, scores)
     found = pd.DataFrame({"y": table.y, "score": scores, "llr": llrs, "picture": table.groups})
     found["group"] = detector.classifier.nearest(table.X)
-    found["fake"] = (llrs >= MIN_LLR) & (scores > needed)
+    accused = (llrs >= MIN_LLR) & (scores > needed)
     position = np.concatenate([np.arange(size) for size in np.bincount(table.groups)])
     found["kind"] = np.select([position == 0, position == 1], ["original", "Q95"], "copy")
     # An accusation is withdrawn if JPEG of quality 95 with 4:2:0 changes the side.
     light = np.repeat(scores[position == 1], np.bincount(table.groups))
-    found["fake"] &= ~((found["kind"] == "original") & (light <= 0))
+    found["fake"] = accused & ~((found["kind"] == "original") & (light <= 0))
+    withdrawn = accused & ~found["fake"]
+    found["evidence"] = np.where(withdrawn, 0.0, np.nan_to_num(llrs))  # as `rank` orders them
     found["real"] = found["llr"] <= -MIN_LLR
     return found
 
@@ -146,13 +152,43 @@ def by_source(
     for source, part in found[mine].groupby(sources[mine]):
         own_name = f"`{source.partition(', ')[2]}`"
         row = {("real", "generated")[label]: titles.get(source, own_name)}
-        for name, kinds in (("originals", ["original"]), ("copies", ["Q95", "copy"])):
+        for name, kinds in _KINDS.items():
             chosen = part[part["kind"].isin(kinds)]
             row[name] = len(chosen)
             for verdict in ("real", "fake"):
                 row[f"{name} called {verdict}, %"] = percent(chosen[verdict])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def by_rank(cases: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Percentage of the generated pictures among the first of a ranking, by their prevalence.
+
+    The rows of each case are weighted, so that generated pictures have this prevalence.
+    """
+    rows = []
+    for (name, found), (title, kinds) in itertools.product(cases.items(), _KINDS.items()):
+        chosen = found[found["kind"].isin(kinds)]
+        for prevalence in PREVALENCES:
+            row = {"left out": name, "pictures": title, "generated, %": f"{100 * prevalence:g}"}
+            shares = found_among_first(chosen, prevalence)
+            for first, share in zip(FIRST, shares, strict=True):
+                row[f"found in the first {100 * first:g} %, %"] = f"{100 * share:.0f}"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def found_among_first(found: pd.DataFrame, prevalence: float) -> np.ndarray:
+    """Share of the generated pictures that are among the first 1, 5 and 10 % of a ranking.
+
+    Pictures of equal evidence and score, as those that are not judged, are in a random order.
+    """
+    is_fake = found["y"].to_numpy() == 1
+    weights = np.where(is_fake, prevalence / is_fake.sum(), (1 - prevalence) / (~is_fake).sum())
+    parts = pd.DataFrame({"all": weights, "fake": weights * is_fake / prevalence})
+    order = [-found["evidence"].to_numpy(), -found["score"].fillna(-np.inf).to_numpy()]
+    passed = parts.groupby(order).sum().cumsum()
+    return np.interp(FIRST, [0.0, *passed["all"]], [0.0, *passed["fake"]])
 
 
 def by_delivery(found: pd.DataFrame, detector: Detector, parts: np.ndarray) -> pd.DataFrame:

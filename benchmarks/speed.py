@@ -87,6 +87,7 @@ STARTS = {
     "import numpy, scipy.fft, PIL.Image": ["-c", "import numpy, scipy.fft, PIL.Image"],
     "import freqfake": ["-c", "import freqfake"],
     "freqfake score, before the first picture": ["-m", "freqfake", "score", "no such file.png"],
+    "freqfake score, one picture": ["-m", "freqfake", "score", str(SAMPLE)],
 }
 
 

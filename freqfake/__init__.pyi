@@ -1,7 +1,7 @@
 from ._version import __version__ as __version__
-from .batch.extraction import AsynchronyTransformer as AsynchronyTransformer
 from .batch.extraction import extract_features as extract_features
 from .batch.extraction import iter_features as iter_features
+from .batch.transformer import AsynchronyTransformer as AsynchronyTransformer
 from .detector.detector import Detector as Detector
 from .detector.detector import load_detector as load_detector
 from .detector.training import train_detector as train_detector

@@ -60,6 +60,23 @@ def test_import_is_light():
     assert not loaded & {"torch", "matplotlib", "pandas", "sklearn", "joblib", "tqdm"}
 
 
+HEAVY = """
+    joblib matplotlib multiprocessing pandas pyarrow rich sklearn torch tqdm
+    scipy.linalg scipy.ndimage scipy.optimize scipy.sparse scipy.spatial scipy.stats
+"""
+
+
+@pytest.mark.parametrize("side", ["real", "fake"])
+def test_scoring_a_picture_imports_no_more_than_it_needs(side):
+    """These take longer to import than a picture takes to score."""
+    picture = min((ROOT / "tests" / "samples" / side).iterdir())
+    code = "import sys; from freqfake.cli import main; main(); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", code, "score", str(picture)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 2
+    assert not set(done.stderr.split()) & set(HEAVY.split())
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_downward(path):
     """Each subpackage imports only from subpackages below it in `FLOORS`."""

@@ -1,16 +1,12 @@
 """Features of many pictures, computed in several processes; every picture gives a result."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
-import joblib
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
 
 from ..exceptions import FreqFakeError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
@@ -21,8 +17,10 @@ from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any, read_bytes
 from .copies import delivered_copy
-from .frames import columns_of
 from .parallel import Inputs, map_pictures, warn_left_out
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FeatureSet = Literal["asynchrony", "rich"]
 
@@ -156,7 +154,7 @@ def extract_features(
     max_pixels: int = MAX_PIXELS,
     n_jobs: int | None = None,
     progress: bool = False,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Make a table of the features of many pictures.
 
     Parameters
@@ -181,6 +179,10 @@ def extract_features(
     0    <array 0>   0.0
     1  missing.png   NaN  no such file: missing.png
     """
+    import pandas as pd
+
+    from .frames import columns_of
+
     done = iter_features(
         inputs,
         spectrum=spectrum,
@@ -199,65 +201,6 @@ def feature_row(extraction: Extraction | Unreadable) -> dict[str, Any]:
     else:
         numbers = dict(zip(FEATURE_NAMES, extraction.features.tolist(), strict=True))
     return {"path": extraction.path, **numbers, "error": extraction.error}
-
-
-class AsynchronyTransformer(TransformerMixin, BaseEstimator):
-    """Asynchrony features as the first step of a scikit-learn pipeline.
-
-    Parameters
-    ----------
-    spectrum : {"log", "modulus"}
-        See :func:`freqfake.asynchrony_features`.
-    n_jobs : int, optional
-        See :func:`iter_features`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from freqfake import AsynchronyTransformer
-    >>> images = [np.random.default_rng(i).random((16, 16, 3)) for i in range(3)]
-    >>> AsynchronyTransformer().fit_transform(images).shape
-    (3, 6)
-    """
-
-    def __init__(self, *, spectrum: Spectrum = "log", n_jobs: int | None = None) -> None:
-        self.spectrum = spectrum
-        self.n_jobs = n_jobs
-
-    def fit(self, X: Sequence[ImageLike], y: Any = None) -> Self:
-        """Do nothing, since there is nothing to learn."""
-        return self
-
-    def transform(self, X: Sequence[ImageLike]) -> npt.NDArray[np.float64]:
-        """Compute the features of paths, arrays or PIL images.
-
-        Returns
-        -------
-        ndarray of shape (n_pictures, 6)
-
-        Raises
-        ------
-        FreqFakeError
-            A picture cannot be read: a matrix has no place for the reason. Use
-            :func:`extract_features` if that can happen.
-        """
-        parallel = joblib.Parallel(n_jobs=self.n_jobs)
-        return np.array(
-            parallel(
-                joblib.delayed(asynchrony_features)(image, spectrum=self.spectrum) for image in X
-            )
-        ).reshape(-1, len(FEATURE_NAMES))
-
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
-        """Give the names of the six features."""
-        return np.asarray(FEATURE_NAMES, dtype=object)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.no_validation = True
-        tags.input_tags.two_d_array = False
-        return tags
 
 
 def extract(

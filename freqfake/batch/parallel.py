@@ -5,13 +5,12 @@ import hashlib
 import itertools
 import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import joblib
 import numpy as np
-from tqdm import tqdm
 
 from .._files import PathLike
 from .._optional import extra
@@ -40,6 +39,8 @@ def cluster(address: str | None) -> Iterator[None]:
     if address is None:
         yield
         return
+    import joblib
+
     with extra("dask", "dask", "distributed"):
         from distributed import Client
     try:
@@ -68,6 +69,8 @@ def shared(job: Callable[..., Any]) -> Callable[..., Any]:
 
     So do workers that join later or restart. Without a cluster, it is `job` itself.
     """
+    import joblib
+
     backend, _ = joblib.parallel.get_active_backend()
     client = getattr(backend, "client", None)
     if client is None:
@@ -121,9 +124,13 @@ def map_pictures(
         See :func:`iter_features`.
     """
     items = list(expand(inputs))
-    job = joblib.delayed(shared(job))
-    done = _results((job(name, *_in_memory(image)) for name, image in items), n_jobs)
-    return iter(tqdm(done, total=len(items), unit="picture", disable=not progress))
+    tasks = ((name, *_in_memory(image)) for name, image in items)
+    done = _here(job, tasks) if _is_one_job(n_jobs) else _spread(shared(job), tasks, n_jobs)
+    if not progress:
+        return done
+    from tqdm import tqdm
+
+    return iter(tqdm(done, total=len(items), unit="picture"))
 
 
 def warn_left_out(name: str, error: str, *, stacklevel: int) -> None:
@@ -131,8 +138,21 @@ def warn_left_out(name: str, error: str, *, stacklevel: int) -> None:
     warnings.warn(f"left out {name}: {error}", UnreadableImageWarning, stacklevel=stacklevel)
 
 
-def _results(tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
+def _is_one_job(n_jobs: int | None) -> bool:
+    """Whether joblib is not needed, nor imported: only then it cannot have other settings."""
+    return n_jobs in (None, 1) and "joblib" not in sys.modules
+
+
+def _here(job: Callable[..., Any], tasks: Iterator[Any]) -> Iterator[Any]:
+    """Yield results of this process."""
+    return (job(*task) for task in tasks)
+
+
+def _spread(job: Callable[..., Any], tasks: Iterator[Any], n_jobs: int | None) -> Iterator[Any]:
     """Yield results in the order of the tasks, each when it is ready if the backend allows that."""
+    import joblib
+
+    tasks = (joblib.delayed(job)(*task) for task in tasks)
     backend, _ = joblib.parallel.get_active_backend()
     if backend.supports_return_generator:
         yield from joblib.Parallel(n_jobs=n_jobs, return_as="generator")(tasks)

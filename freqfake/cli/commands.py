@@ -18,6 +18,7 @@ from .deep import add_deep
 from .models import add_adapt, add_evaluate, add_export, add_info, add_train
 from .parser import Parser
 from .processes import worker_processes
+from .rank import add_rank
 from .report import add_report
 from .scoring import add_features, add_score
 from .signals import interrupted, over_errors
@@ -35,8 +36,8 @@ _FREQFAKE = """
 _EXIT_STATUS = """\
 exit status:
   0  success
-  1  an input could not be read (the others are still processed), or an audit
-     failed
+  1  an input could not be read (the others are still processed), an audit
+     failed, or a picture has the verdict of --fail-on
   2  wrong usage, or the result cannot be written"""
 
 
@@ -135,6 +136,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_features(commands)
     add_score(commands)
+    add_rank(commands)
     add_train(commands)
     add_adapt(commands)
     add_evaluate(commands)

@@ -61,8 +61,8 @@ def add_paths(command: argparse.ArgumentParser) -> None:
     command.add_argument("paths", nargs="+", metavar="PATH", help=text)
 
 
-def add_out(command: argparse.ArgumentParser, *, form: bool = False) -> None:
-    """Add the options of :func:`write_rows`; with `form`, also ``--format``."""
+def add_out(command: argparse.ArgumentParser, *, form: bool = False, resume: bool = True) -> None:
+    """Add the options of :func:`write_rows`; ``--format`` and ``--resume`` are optional."""
     add_max_pixels(command)
     output = command.add_argument_group("output")
     text = "write row by row to this .csv, .jsonl or .parquet file, not to stdout"
@@ -70,6 +70,9 @@ def add_out(command: argparse.ArgumentParser, *, form: bool = False) -> None:
     if form:
         text = "format of the rows (default: csv; on a terminal, a readable table)"
         output.add_argument("--format", choices=("csv", "jsonl"), help=text)
+    if not resume:
+        command.set_defaults(resume=None)
+        return
     text = "continue a stopped run: keep the rows already in --out"
     output.add_argument("--resume", action="store_true", help=text)
 
@@ -198,7 +201,7 @@ def write_rows(
 
     They go to ``--out``, or to stdout in the requested format: by default a table on a terminal,
     CSV elsewhere. With ``--resume``, `made_by` (the command and the options that rows depend on)
-    must be the same as before.
+    must be the same as before; a command without it has None there.
     """
     from ..batch.parallel import cluster
 
@@ -218,7 +221,8 @@ def write_rows(
                 for picture in rows(missing, bar):
                     table.write(*picture)
         except (KeyboardInterrupt, OSError) as end:
-            if _has_rows(args.out) and not isinstance(end, FreqFakeError):
+            can_go_on = args.resume is not None and _has_rows(args.out)
+            if can_go_on and not isinstance(end, FreqFakeError):
                 tell(f"the finished rows are on disk; add --resume to continue {args.out}")
             raise
     return status_of(table)

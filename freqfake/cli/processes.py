@@ -1,7 +1,6 @@
 """The worker processes of a command with ``--jobs``: they leave signals to it, and end with it."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import threading
@@ -60,6 +59,8 @@ def end_with_parent() -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     parent = multiprocessing.parent_process()
     if parent is None:  # not started by multiprocessing
         return

@@ -1,19 +1,24 @@
 """The commands ``features`` and ``score``."""
 
 import argparse
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from ..batch.tables import Row
 from .common import (
+    SOME_UNREADABLE,
     add_cluster,
     add_command,
     add_out,
     add_paths,
     add_spectrum,
     add_verdict,
+    tell,
     write_rows,
 )
+
+VERDICTS = ("fake", "real", "inconclusive")
 
 _FEATURES = """
     freqfake features face.png
@@ -30,6 +35,8 @@ _SCORE = """
     freqfake score pictures/ --jobs -1 --out scores.csv --resume
     # full-size originals, losslessly stored
     freqfake score original.png --model lewoo
+    # status 1 if a picture is called fake
+    freqfake score uploads/ --fail-on fake
     # to repeat it later: with the SHA-256 of picture and model, and versions
     freqfake score evidence/ --provenance --out scores.csv
 """
@@ -58,6 +65,8 @@ def add_score(commands: Any) -> None:
     text = "margin to score around a face, as a fraction of its size (default: 0.3)"
     faces.add_argument("--margin", type=float, metavar="PART", help=text)
     add_out(score, form=True)
+    text = "exit with status 1 if a row has this verdict: fake, real or inconclusive"
+    score.add_argument("--fail-on", choices=VERDICTS, metavar="VERDICT", help=text)
     text = "add the columns needed to repeat a score: SHA-256 of file and model, versions"
     score.add_argument("--provenance", action="store_true", help=text)
 
@@ -88,6 +97,8 @@ def _score(args: argparse.Namespace) -> int:
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a whole picture has no margin")
+    if args.fail_on and args.resume:
+        raise ValueError("--fail-on needs the rows of one run: leave out --resume")
     terms = Terms(
         load_detector(args.model),
         max_fpr=args.max_fpr,
@@ -98,10 +109,14 @@ def _score(args: argparse.Namespace) -> int:
         max_pixels=args.max_pixels,
     )
 
-    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        return score_pictures(terms, paths, n_jobs=args.jobs, progress=bar)
+    verdicts: Counter[str] = Counter()
 
-    return write_rows(
+    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
+        for picture in score_pictures(terms, paths, n_jobs=args.jobs, progress=bar):
+            verdicts.update(row["verdict"] for row in picture)
+            yield picture
+
+    status = write_rows(
         rows,
         args,
         terms.columns,
@@ -112,3 +127,7 @@ def _score(args: argparse.Namespace) -> int:
         prior=args.prior,
         margin=terms.margin if args.faces else None,
     )
+    if not verdicts[args.fail_on]:
+        return status
+    tell(f"rows with the verdict {args.fail_on}: {verdicts[args.fail_on]}")
+    return max(status, SOME_UNREADABLE)

@@ -18,7 +18,8 @@ from ..batch.tables import Row
 from ..crops.faces import crop_face, find_faces
 from ..crops.video import is_video, read_frames
 from ..detector.cards import LIMITS, ModelCard
-from ..detector.results import SCORE_COLUMNS, ScoreTable
+from ..detector.columns import SCORE_COLUMNS
+from ..detector.results import ScoreTable
 from ..evidence.metrics import detection_metrics
 from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError
 from ..pictures.limits import MAX_PIXELS

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from .._version import versions
 from ..evidence.calibration import LikelihoodRatioCalibrator
 from ..evidence.metrics import cllr, cllr_min, detection_metrics
+from ..model_files.schema import name_of
 from ..pictures.facts import ImageFacts
 from .model import TrainedModel
 
@@ -171,7 +172,7 @@ def _model(detector: TrainedModel) -> Rows:
     of_these = f", {n_simulated} of them simulated from the real ones" if n_simulated else ""
     rows = [
         ("features", _FEATURES[detector.features]),
-        ("classifier", type(detector.classifier).__name__),
+        ("classifier", name_of(type(detector.classifier))),
         ("trained on", f"{n_real} real and {n_fake} generated pictures{of_these}"),
     ]
     if detector.features == "asynchrony":

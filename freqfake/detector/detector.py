@@ -1,32 +1,24 @@
 """The detector: scores and verdicts for pictures."""
 
-import copy
 import itertools
-import warnings
 from collections.abc import Iterator, Sequence
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from .._files import PathLike
-from .._threads import unsaid
 from ..batch.extraction import Extraction, iter_features, readable
-from ..batch.frames import columns_of
 from ..batch.parallel import Inputs
 from ..batch.tables import Row
-from ..estimators.adaptation import GaussianExpectationAdapter, adapt_or_keep
-from ..estimators.expectations import Expectations
-from ..evidence.domain import SUBSAMPLED
-from ..evidence.metrics import detection_metrics
-from ..exceptions import AdaptationError, AdaptationWarning, SeparationWarning
 from ..model_files.state import load_state, save_state
-from ..pictures.facts import ImageFacts
-from .cards import ModelCard, model_card
+from .columns import FACE_NUMBERS
 from .model import TrainedModel
-from .results import FACE_NUMBERS, ScoreTable
 from .scoring import ScoreOptions, Terms, score_pictures
 
-_MIN_TARGET = 30  # unlabelled pictures needed to adapt
+if TYPE_CHECKING:  # scoring does not wait for the packages that they need
+    from ..estimators.expectations import Expectations
+    from .cards import ModelCard
+    from .results import ScoreTable
 
 
 class Detector(TrainedModel):
@@ -36,8 +28,9 @@ class Detector(TrainedModel):
 
     Attributes
     ----------
-    classifier : GaussianExpectationAdapter, StandardizedRidgeClassifier or DeliveryPanelClassifier
-        The first for the six asynchrony features, the others for the rich ones.
+    classifier : GaussianExpectationAdapter, StandardizedRidgeClassifier or DeliveryPanel
+        The first for the six asynchrony features, the others for the rich ones. The last is what
+        :class:`freqfake.DeliveryPanelClassifier` has fitted.
     calibrator : LikelihoodRatioCalibrator
         Turns scores into likelihood ratios.
     domain : TrainingDomain
@@ -76,7 +69,7 @@ class Detector(TrainedModel):
     def _repr_html_(self) -> str:
         return self.card()._repr_html_()
 
-    def card(self) -> ModelCard:
+    def card(self) -> "ModelCard":
         """Model card: the training, the domain and the measured quality.
 
         Returns
@@ -85,6 +78,8 @@ class Detector(TrainedModel):
             Notebooks display it; ``str`` gives Markdown. It is made from what the detector holds;
             the cards of the embedded models in the documentation say more.
         """
+        from .cards import model_card
+
         return model_card(self)
 
     def score(
@@ -94,7 +89,7 @@ class Detector(TrainedModel):
         n_jobs: int | None = None,
         progress: bool = False,
         **options: Unpack[ScoreOptions],
-    ) -> ScoreTable:
+    ) -> "ScoreTable":
         """Score pictures.
 
         Parameters
@@ -154,6 +149,9 @@ class Detector(TrainedModel):
         MissingExtraError
             `faces` needs the extra ``faces``.
         """
+        from ..batch.frames import columns_of
+        from .results import ScoreTable
+
         terms = Terms(self, **options)
         pictures = score_pictures(terms, inputs, n_jobs=n_jobs, progress=progress)
         table = ScoreTable(columns_of(itertools.chain.from_iterable(pictures), terms.columns))
@@ -209,6 +207,8 @@ class Detector(TrainedModel):
         UnreadableImageWarning
             For each picture that cannot be read.
         """
+        from ..evidence.metrics import detection_metrics
+
         done = [self._extracted(pictures, n_jobs, progress) for pictures in (real, fake)]
         self.threshold()  # raise an error before any row
         rows = [self.row(picture) for part in done for picture in part]
@@ -232,7 +232,7 @@ class Detector(TrainedModel):
         self,
         inputs: Inputs,
         *,
-        expectations: Expectations = "joint",
+        expectations: "Expectations" = "joint",
         n_jobs: int | None = None,
         progress: bool = False,
     ) -> "Detector":
@@ -272,38 +272,12 @@ class Detector(TrainedModel):
         return self.adapt_to(pictures, expectations=expectations)
 
     def adapt_to(
-        self, pictures: Sequence[Extraction], *, expectations: Expectations = "joint"
+        self, pictures: Sequence[Extraction], *, expectations: "Expectations" = "joint"
     ) -> "Detector":
         """Adapt to pictures whose features are known, see :meth:`adapt`."""
-        if len(pictures) < _MIN_TARGET:
-            raise AdaptationError(
-                f"at least {_MIN_TARGET} readable pictures are needed to adapt; got {len(pictures)}"
-            )
-        facts = [picture.facts for picture in pictures]
-        X = np.array([picture.features for picture in pictures])
-        changed = copy.copy(self)
-        if isinstance(self.classifier, GaussianExpectationAdapter):
-            _warn_of_subsampling(facts)
-            changed.classifier = adapter = copy.copy(self.classifier)
-        else:  # too many features for a mixture: adapt the scores instead
-            X = self.classifier.decision_function(X)[:, np.newaxis]
-            changed.score_adapter = adapter = self._adapter_of_scores()
-        if expectations != adapter.expectations:
-            adapter.set_params(expectations=expectations)
-            adapter.fit(adapter.source_, adapter.source_labels_)
-        adapted = adapt_or_keep(adapter, X)
-        if not adapted:
-            changed.classifier, changed.score_adapter = self.classifier, self.score_adapter
-        changed.by_delivery = None if adapted else self.by_delivery  # of the source's scores
-        changed.domain = self.domain.moved_to(facts, keep_sizes=not adapted)
-        changed.info = {**self.info, "adapted_to": len(pictures)}
-        return changed
+        from .adapting import adapted_to
 
-    def _adapter_of_scores(self) -> GaussianExpectationAdapter:
-        scores = np.concatenate(self.held_out)
-        labels = np.repeat([0, 1], [len(side) for side in self.held_out])
-        with unsaid(SeparationWarning):
-            return GaussianExpectationAdapter().fit(scores[:, np.newaxis], labels)
+        return adapted_to(self, pictures, expectations)
 
     def save(self, path: PathLike) -> None:
         """Write the detector to a file that :func:`load_detector` reads.
@@ -333,14 +307,3 @@ def load_detector(model: PathLike = "faces") -> Detector:
         No such model, or the file is damaged, or not a model. Code in a file is never run.
     """
     return Detector(**load_state(model))
-
-
-def _warn_of_subsampling(facts: list[ImageFacts]) -> None:
-    share = np.mean([fact.coding in SUBSAMPLED for fact in facts])
-    if share:
-        warnings.warn(
-            f"{share:.0%} of the pictures are JPEGs with chroma subsampling, which removes what "
-            "the six features read: the verdict on such pictures stays inconclusive",
-            AdaptationWarning,
-            stacklevel=3,
-        )

@@ -1,16 +1,14 @@
 """A trained model: from features to a score, a likelihood ratio and a verdict."""
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..batch.extraction import Compute, Extraction, FeatureSet, Unreadable, feature_function
 from ..batch.tables import Row
-from ..estimators.adaptation import GaussianExpectationAdapter
-from ..estimators.panel import DeliveryPanelClassifier
-from ..estimators.ridge import StandardizedRidgeClassifier
+from ..estimators.panel_scores import DeliveryPanel
 from ..evidence.calibration import (
     LikelihoodRatioCalibrator,
     false_alarm_threshold,
@@ -26,9 +24,14 @@ from ..features.spectrum import Spectrum
 from ..model_files.state import state_digest
 from ..pictures.facts import ImageFacts
 from ..pictures.reading import ImageLike
-from .results import as_row
+from .columns import as_row
 
-Classifier = GaussianExpectationAdapter | StandardizedRidgeClassifier | DeliveryPanelClassifier
+if TYPE_CHECKING:  # they need scikit-learn, whose import takes longer than scoring a picture
+    from ..estimators.adaptation import GaussianExpectationAdapter
+    from ..estimators.ridge import StandardizedRidgeClassifier
+
+Linear: TypeAlias = "StandardizedRidgeClassifier | DeliveryPanel"
+Classifier: TypeAlias = "GaussianExpectationAdapter | Linear"
 MIN_LLR = 1.0  # log10; a ratio closer to 0 is too close to call
 
 _CAVEATS = {
@@ -63,7 +66,7 @@ class TrainedModel:
         features: FeatureSet = "asynchrony",
         spectrum: Spectrum = "log",
         max_fpr: float | None = None,
-        score_adapter: GaussianExpectationAdapter | None = None,
+        score_adapter: "GaussianExpectationAdapter | None" = None,
         by_delivery: DeliveryEvidence | None = None,
         training_hashes: list[npt.NDArray[np.uint8]] | None = None,
         info: dict[str, Any] | None = None,
@@ -108,7 +111,7 @@ class TrainedModel:
             From all held-out pictures, where too few were delivered like this one, and in models
             that do not distinguish deliveries.
         """
-        if self.by_delivery is not None and isinstance(self.classifier, DeliveryPanelClassifier):
+        if self.by_delivery is not None and isinstance(self.classifier, DeliveryPanel):
             group = self.classifier.nearest(features[np.newaxis])[0]
             part = self.by_delivery.part(group)
             if part is not None:
@@ -123,7 +126,7 @@ class TrainedModel:
     @property
     def evidence_by_group(self) -> list[Evidence]:
         """Evidence of each group of deliveries, in their order; without groups, the whole."""
-        if self.by_delivery is None or not isinstance(self.classifier, DeliveryPanelClassifier):
+        if self.by_delivery is None or not isinstance(self.classifier, DeliveryPanel):
             return [self.evidence]
         parts = map(self.by_delivery.part, range(len(self.classifier.centers_)))
         return [part or self.evidence for part in parts]
@@ -209,9 +212,9 @@ class TrainedModel:
         >>> list(freqfake.load_detector().contributions(image))
         ['rings', 'noise residuals', 'noise across the colours', 'block transforms']
         """
-        if isinstance(self.classifier, GaussianExpectationAdapter):
+        if self.features != "rich":
             raise ValueError("only a score from the rich features has parts; see plot_features")
-        parts = self.classifier.contributions(rich_features(image)[np.newaxis])[0]
+        parts = cast(Linear, self.classifier).contributions(rich_features(image)[np.newaxis])[0]
         groups = rich_feature_groups()
         return {name: float(parts[positions].sum()) for name, positions in groups.items()}
 
@@ -228,8 +231,8 @@ class TrainedModel:
             return as_row(extraction.path, *unknown, extraction.error)
         features = extraction.features[np.newaxis]
         score = float(self.decision_function(features)[0])
-        if isinstance(self.classifier, GaussianExpectationAdapter):
-            features = self.classifier.to_source(features)
+        if self.features == "asynchrony":
+            features = cast("GaussianExpectationAdapter", self.classifier).to_source(features)
         objections = self.domain.objections(features[0], extraction.facts)
         if objections:
             words = ("inconclusive", "; ".join(objections))

@@ -1,4 +1,4 @@
-"""Rows and tables of scores, and how notebooks display them."""
+"""Tables of scores, and how notebooks display them."""
 
 import html
 from typing import Any
@@ -6,11 +6,6 @@ from typing import Any
 import pandas as pd
 
 from ..evidence.calibration import shown_llr
-
-SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
-FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
-FACE_NUMBERS = FACE_COLUMNS[1:6]
-PROVENANCE_COLUMNS = ("sha256", "model_sha256", "max_fpr", "threshold", "prior", "versions")
 
 _SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
@@ -66,32 +61,6 @@ class ScoreTable(pd.DataFrame):
             f'{_STYLE}<table class="freqfake-scores">{caption}<thead><tr>{heads}</tr></thead>'
             f"<tbody>{''.join(rows)}</tbody></table>{more}"
         )
-
-
-def score_columns(*, faces: bool = False, provenance: bool = False) -> list[str]:
-    """Columns of a table of scores."""
-    more = PROVENANCE_COLUMNS if provenance else ()
-    return [*(FACE_COLUMNS if faces else SCORE_COLUMNS), *more]
-
-
-def as_row(
-    path: str,
-    score: float,
-    llr: float,
-    p_fake: float,
-    verdict: str,
-    reason: str,
-    error: str = "",
-) -> dict[str, Any]:
-    """Row of a table of scores."""
-    values = (path, score, llr, p_fake, verdict, reason, error)
-    return dict(zip(SCORE_COLUMNS, values, strict=True))
-
-
-def as_face(row: dict[str, Any], *numbers: int) -> dict[str, Any]:
-    """Row with the number and the box of a face, which are missing if not given."""
-    about = dict(zip(FACE_NUMBERS, numbers or [None] * len(FACE_NUMBERS), strict=True))
-    return {**row, **about}
 
 
 def _as_html(row: dict[Any, Any], extra: list[str]) -> str:

@@ -17,8 +17,8 @@ from ..evidence.metrics import detection_metrics
 from ..pictures.arrays import to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.reading import read_bytes
+from .columns import SCORE_COLUMNS
 from .detector import Detector
-from .results import SCORE_COLUMNS
 from .scoring import Terms, score_picture
 
 

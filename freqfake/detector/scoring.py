@@ -23,8 +23,8 @@ from ..pictures.arrays import to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_bytes
+from .columns import as_face, as_row, score_columns
 from .model import TrainedModel
-from .results import as_face, as_row, score_columns
 
 TRIAL = {"real": "4:4:4", "fake": "4:2:0"}  # subsampling that a verdict must survive
 

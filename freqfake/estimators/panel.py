@@ -1,13 +1,10 @@
 """A panel of linear classifiers for the rich features, by delivery and by kind of generator."""
 
-from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import solve
-from scipy.spatial.distance import cdist
-from scipy.special import softmax
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -19,7 +16,9 @@ from sklearn.utils.validation import (
 )
 
 from .binary import BinaryClassifier
-from .ridge import CLIP, balanced
+from .distances import distances
+from .panel_scores import DeliveryPanel
+from .ridge import balanced
 
 _LEAST = 0.01  # weight of the most distant pictures
 _SMALL = 1e-9  # added to sums of weights and to variances, which are divided by
@@ -27,7 +26,7 @@ _Array = npt.NDArray[Any]
 _Products = dict[tuple[int, int], _Array]  # by delivery and kind
 
 
-class DeliveryPanelClassifier(BinaryClassifier):
+class DeliveryPanelClassifier(DeliveryPanel, BinaryClassifier):
     """Ridge regressions of the labels, each for one delivery and one kind of generator.
 
     Each regression is fitted to all real pictures and to the generated pictures of one kind, with
@@ -129,9 +128,9 @@ and (n_coordinates,)
 
     def _fit_regressions(self, products: _Products, *, n_kinds: int, total: float) -> None:
         n = self.n_features_in_ + 1
-        distances = cdist(self.centers_, self.centers_) / self.reach
+        apart = distances(self.centers_, self.centers_) / self.reach
         fitted = []
-        for near in np.maximum(np.exp(-distances), _LEAST):
+        for near in np.maximum(np.exp(-apart), _LEAST):
             sums = np.zeros((n_kinds + 1, n, n))
             for (cell, kind), product in products.items():
                 sums[kind] += near[cell] * product[:n, :n]
@@ -168,64 +167,9 @@ and (n_coordinates,)
         self.intercept_[0] -= np.asarray(zeros, float)
         return self
 
-    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
-        """Decision values, shape (n_pictures,), positive for ``classes_[1]``."""
-        judged = self._judged(self._checked(X))
-        return np.array([scores[0] + max(scores[1:], default=0.0) for _, scores in judged])
-
-    def contributions(self, X: Any) -> npt.NDArray[np.float64]:
-        """Split the decision value by feature, shape (n_pictures, n_features).
-
-        The parts and :meth:`offsets` add up to the decision value.
-        """
-        standard = self._checked(X)
-        coefs = [
-            np.einsum("jd,jdn->n", weights, self.coef_)
-            for weights in self._weights_of_regressions(standard)
-        ]
-        return np.asarray(standard * np.reshape(coefs, standard.shape))
-
-    def offsets(self, X: Any) -> npt.NDArray[np.float64]:
-        """Decision values of pictures with the mean features, shape (n_pictures,)."""
-        weights = self._weights_of_regressions(self._checked(X))
-        return np.array([(each * self.intercept_).sum() for each in weights])
-
-    def nearest(self, X: Any) -> npt.NDArray[np.int64]:
-        """Find the delivery that is nearest to each picture's, shape (n_pictures,)."""
-        return np.asarray(self.nearness(X).argmax(axis=1))
-
-    def nearness(self, X: Any) -> npt.NDArray[np.float64]:
-        """Weights of the deliveries, shape (n_pictures, n_deliveries), which add up to 1."""
-        return self._nearness(self._checked(X))
-
-    def _judged(self, standard: _Array) -> Iterator[tuple[_Array, _Array]]:
-        """Yield, for each picture, the weights of the deliveries and the score for each kind."""
-        for row, near in zip(standard, self._nearness(standard), strict=True):
-            # Not matrix products: their sums depend on the numbers of pictures and of threads.
-            scores = np.einsum("n,jdn->jd", row, self.coef_) + self.intercept_
-            yield near, np.einsum("jd,d->j", scores, near)
-
-    def _weights_of_regressions(self, standard: _Array) -> Iterator[_Array]:
-        """Yield, for each picture, the weight of each regression in its decision value."""
-        for near, scores in self._judged(standard):
-            counts = np.zeros(len(scores))
-            counts[0] = 1
-            if len(scores) > 1:
-                counts[1 + scores[1:].argmax()] = 1
-            yield np.outer(counts, near)
-
     def _checked(self, X: Any) -> _Array:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.ascontiguousarray(self._standardised(X))  # the order of sums depends on it
-
-    def _nearness(self, standard: _Array) -> _Array:
-        parts = [(standard * coef).sum(axis=1) for coef in self.delivery_coef_]
-        places = np.column_stack(parts) + self.delivery_intercept_
-        return np.asarray(softmax(-cdist(places, self.centers_) / self.reach, axis=1))
-
-    def _standardised(self, X: _Array) -> _Array:
-        return np.asarray(np.clip((X - self.mean_) / self.scale_, -CLIP, CLIP))
+        return super()._checked(validate_data(self, X, dtype=np.float64, reset=False))
 
 
 def _sum_of(arrays: list[_Array]) -> _Array:

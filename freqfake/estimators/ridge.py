@@ -9,8 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .binary import BinaryClassifier
-
-CLIP = 4  # standard deviations; limits the weight of one odd feature
+from .panel_scores import CLIP
 
 
 class StandardizedRidgeClassifier(BinaryClassifier):

@@ -9,10 +9,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
-from scipy.stats import beta
-from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
+from scipy.special import betaincinv, expit, logit
 
 from ..exceptions import OperatingPointError
 
@@ -31,7 +28,7 @@ _LN10 = np.log(10)
 _STEP = 0.01  # of the bounds, in log10
 
 
-class LikelihoodRatioCalibrator(BaseEstimator):
+class LikelihoodRatioCalibrator:
     """Logistic calibration of scores, bounded by what the data support.
 
     Attributes
@@ -61,6 +58,8 @@ class LikelihoodRatioCalibrator(BaseEstimator):
         y : array-like of shape (n_pictures,)
             1 for fake, 0 for real, in any proportion.
         """
+        from sklearn.linear_model import LogisticRegression
+
         scores, y = np.asarray(scores, float), np.asarray(y)
         regression = LogisticRegression(fit_intercept=False, class_weight="balanced")
         regression.fit(scores.reshape(-1, 1), y)
@@ -95,6 +94,8 @@ def neutral_score(scores: npt.ArrayLike, y: npt.ArrayLike) -> float:
     >>> round(neutral_score([1.0, 2.0, 2.0, 3.0], [0, 0, 1, 1]), 3)
     2.0
     """
+    from sklearn.linear_model import LogisticRegression
+
     scores, y = np.asarray(scores, float), np.asarray(y)
     regression = LogisticRegression(class_weight="balanced").fit(scores.reshape(-1, 1), y)
     slope = regression.coef_[0, 0]
@@ -226,7 +227,7 @@ def false_alarm_bound(n_alarms: npt.ArrayLike, n_real: int) -> npt.NDArray[np.fl
     array([0.0099, 0.0256])
     """
     n_alarms = np.asarray(n_alarms)
-    bounds = beta.ppf(CONFIDENCE, n_alarms + 1, np.maximum(n_real - n_alarms, 1))
+    bounds = betaincinv(n_alarms + 1, np.maximum(n_real - n_alarms, 1), CONFIDENCE)
     return np.where(n_alarms < n_real, bounds, 1.0)
 
 

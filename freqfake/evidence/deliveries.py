@@ -5,7 +5,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 
 from ..pictures.facts import ImageFacts
 from .calibration import LikelihoodRatioCalibrator, false_alarm_bound
@@ -52,7 +51,7 @@ def _compression(facts: ImageFacts) -> int:
     return 3 if facts.quality >= _MEDIUM else 4
 
 
-class Evidence(BaseEstimator):
+class Evidence:
     """A calibration, and the scores that it rests on.
 
     Attributes
@@ -101,7 +100,7 @@ class Evidence(BaseEstimator):
         )
 
 
-class DeliveryEvidence(BaseEstimator):
+class DeliveryEvidence:
     """Evidence for each group of deliveries that has enough held-out pictures.
 
     Attributes

@@ -4,9 +4,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator
-from sklearn.decomposition import PCA
+
+from ..estimators.distances import distances
 
 _USUAL_SHARE = 0.975  # of the training pictures lie within the limit
 _RIDGE = 1e-6  # share of the variance added to the diagonal, against singular covariances
@@ -17,7 +16,7 @@ _N_REFERENCES = 1500  # training pictures kept of each class
 N_NEIGHBOURS = 5
 
 
-class ClassDistance(BaseEstimator):
+class ClassDistance:
     """Mahalanobis distance from the nearer class, for few features.
 
     Attributes
@@ -58,7 +57,7 @@ class ClassDistance(BaseEstimator):
         return int((np.abs(features - self.means_) * spread).min(axis=0).argmax())
 
 
-class NeighbourDistance(BaseEstimator):
+class NeighbourDistance:
     """Distance from the nearest training pictures, for many features.
 
     It is measured in the first twenty principal components of the real pictures, whitened, which
@@ -89,6 +88,8 @@ class NeighbourDistance(BaseEstimator):
 
         The `weights` set the chances of becoming a reference, so that small sources are included.
         """
+        from sklearn.decomposition import PCA
+
         rng = np.random.default_rng(0)
         real = X[y == 0]
         self.center_, self.scale_ = real.mean(axis=0), real.std(axis=0) + 1e-6
@@ -104,9 +105,9 @@ class NeighbourDistance(BaseEstimator):
             kept = rng.choice(members, size, replace=False, p=chances)
             self.references_.append(projected[kept])
             looked_at = kept[:_SAMPLE]
-            distances = cdist(projected[looked_at], projected[kept])
-            distances[groups[looked_at][:, np.newaxis] == groups[kept]] = np.inf
-            usual.append(np.quantile(_nth_smallest(distances), _USUAL_SHARE))
+            apart = distances(projected[looked_at], projected[kept])
+            apart[groups[looked_at][:, np.newaxis] == groups[kept]] = np.inf
+            usual.append(np.quantile(_nth_smallest(apart), _USUAL_SHARE))
         self.usual_ = np.array(usual)
         self.limit_ = 1.0
         return self
@@ -115,8 +116,8 @@ class NeighbourDistance(BaseEstimator):
         """Distance of one picture from the nearer class."""
         # A matrix product would depend on the number of threads.
         projected = (self._standardised(features)[:, np.newaxis] * self.projection_).sum(axis=0)
-        distances = [_nth_smallest(cdist([projected], kept))[0] for kept in self.references_]
-        return float(np.min(distances / self.usual_))
+        nearest = [_nth_smallest(distances([projected], kept))[0] for kept in self.references_]
+        return float(np.min(nearest / self.usual_))
 
     def _standardised(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray(np.clip((X - self.center_) / self.scale_, -CLIP, CLIP))

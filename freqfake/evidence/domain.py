@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
 
 from ..features.asynchrony import FEATURE_NAMES
 from ..pictures.facts import ImageFacts
@@ -28,7 +27,7 @@ _MODE_WORDS = {
 }
 
 
-class TrainingDomain(BaseEstimator):
+class TrainingDomain:
     """The pictures that a model was trained on: coding, size, features.
 
     Attributes

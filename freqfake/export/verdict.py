@@ -6,8 +6,8 @@ import numpy.typing as npt
 from ..detector.detector import Detector
 from ..estimators.adaptation import GaussianExpectationAdapter
 from ..estimators.expectations import GaussianExpectationScaler
-from ..estimators.panel import DeliveryPanelClassifier
-from ..estimators.ridge import CLIP, StandardizedRidgeClassifier
+from ..estimators.panel_scores import CLIP, DeliveryPanel
+from ..estimators.ridge import StandardizedRidgeClassifier
 from ..estimators.svm import RBFSVMClassifier
 from ..evidence.distance import CLIP as RANGE_CLIP
 from ..evidence.distance import N_NEIGHBOURS, ClassDistance, NeighbourDistance
@@ -22,8 +22,10 @@ def score_of(detector: Detector, features: Tensor) -> Tensor:
     if isinstance(classifier, GaussianExpectationAdapter):
         return _kernel(classifier.estimator_, _scaled(classifier.target_scaler_, features))
     standard = _clipped(classifier, features)
-    panel = isinstance(classifier, DeliveryPanelClassifier)
-    score = _panel(classifier, standard) if panel else _linear(classifier, standard)
+    if isinstance(classifier, DeliveryPanel):
+        score = _panel(classifier, standard)
+    else:
+        score = _linear(classifier, standard)
     adapter = detector.score_adapter
     return score if adapter is None else _to_source(adapter, score)
 
@@ -41,7 +43,7 @@ def llr_of(detector: Detector, score: Tensor, group: Tensor) -> Tensor:
 def group_of(detector: Detector, features: Tensor) -> Tensor:
     """Find the number of the group of deliveries, 0 if the model does not distinguish them."""
     classifier = detector.classifier
-    if detector.by_delivery is None or not isinstance(classifier, DeliveryPanelClassifier):
+    if detector.by_delivery is None or not isinstance(classifier, DeliveryPanel):
         return features.op("Size") * 0
     near = _nearness(classifier, _clipped(classifier, features))
     return near.op("ArgMax", axis=-1, keepdims=0)
@@ -61,9 +63,7 @@ def distance_of(detector: Detector, features: Tensor) -> Tensor:
     return _neighbour_distance(detector.domain.range_, features)
 
 
-def _clipped(
-    classifier: StandardizedRidgeClassifier | DeliveryPanelClassifier, features: Tensor
-) -> Tensor:
+def _clipped(classifier: StandardizedRidgeClassifier | DeliveryPanel, features: Tensor) -> Tensor:
     standard = _standardised(features, classifier.mean_, classifier.scale_)
     return standard.op("Clip", float(-CLIP), float(CLIP))
 
@@ -72,7 +72,7 @@ def _linear(classifier: StandardizedRidgeClassifier, standard: Tensor) -> Tensor
     return standard.op("Mul", classifier.coef_).op("ReduceSum").op("Add", [classifier.intercept_])
 
 
-def _panel(classifier: DeliveryPanelClassifier, standard: Tensor) -> Tensor:
+def _panel(classifier: DeliveryPanel, standard: Tensor) -> Tensor:
     n_regressions, n_deliveries, n_features = classifier.coef_.shape
     coefs = classifier.coef_.reshape(-1, n_features).T
     scores = (standard @ coefs).op("Add", classifier.intercept_.ravel())
@@ -83,7 +83,7 @@ def _panel(classifier: DeliveryPanelClassifier, standard: Tensor) -> Tensor:
     return sums.take([0]) + sums.take(range(1, n_regressions)).op("ReduceMax")
 
 
-def _nearness(classifier: DeliveryPanelClassifier, standard: Tensor) -> Tensor:
+def _nearness(classifier: DeliveryPanel, standard: Tensor) -> Tensor:
     """Compute the weights of the members."""
     place = (standard @ classifier.delivery_coef_.T).op("Add", classifier.delivery_intercept_)
     distances = _squared_distances(place, classifier.centers_).op("Sqrt")

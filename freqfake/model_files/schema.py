@@ -4,34 +4,47 @@ Their values are checked in :mod:`freqfake.model_files.values`.
 """
 
 import math
-import types
+import pkgutil
 from typing import Any, get_args
 
 import numpy as np
 
-from ..estimators.adaptation import GaussianExpectationAdapter
-from ..estimators.expectations import Expectations, GaussianExpectationScaler
-from ..estimators.mixture import RealFakeMixture
-from ..estimators.panel import DeliveryPanelClassifier
-from ..estimators.ridge import StandardizedRidgeClassifier
-from ..estimators.svm import RBFSVMClassifier
-from ..evidence.calibration import LikelihoodRatioCalibrator, false_alarm_threshold
-from ..evidence.deliveries import DeliveryEvidence, Evidence
-from ..evidence.distance import ClassDistance, NeighbourDistance
-from ..evidence.domain import TrainingDomain
+from ..estimators.panel_scores import DeliveryPanel
+from ..evidence.calibration import false_alarm_threshold
+from ..evidence.deliveries import DeliveryEvidence
 from ..features.asynchrony import FEATURE_NAMES
 from ..features.rich import N_FEATURES
 from ..features.spectrum import Spectrum
 from .values import check_info, check_object, check_range
 
+# Classes are given by name, and imported when a model holds one: many need scikit-learn, whose
+# import takes longer than scoring a picture.
+_ESTIMATORS, _EVIDENCE = "freqfake.estimators", "freqfake.evidence"
+CLASSES = {
+    "ClassDistance": f"{_EVIDENCE}.distance:ClassDistance",
+    "DeliveryEvidence": f"{_EVIDENCE}.deliveries:DeliveryEvidence",
+    "DeliveryPanelClassifier": f"{_ESTIMATORS}.panel_scores:DeliveryPanel",
+    "Evidence": f"{_EVIDENCE}.deliveries:Evidence",
+    "GaussianExpectationAdapter": f"{_ESTIMATORS}.adaptation:GaussianExpectationAdapter",
+    "GaussianExpectationScaler": f"{_ESTIMATORS}.expectations:GaussianExpectationScaler",
+    "LikelihoodRatioCalibrator": f"{_EVIDENCE}.calibration:LikelihoodRatioCalibrator",
+    "NeighbourDistance": f"{_EVIDENCE}.distance:NeighbourDistance",
+    "RBFSVMClassifier": f"{_ESTIMATORS}.svm:RBFSVMClassifier",
+    "RealFakeMixture": f"{_ESTIMATORS}.mixture:RealFakeMixture",
+    "StandardizedRidgeClassifier": f"{_ESTIMATORS}.ridge:StandardizedRidgeClassifier",
+    "TrainingDomain": f"{_EVIDENCE}.domain:TrainingDomain",
+}
+_NAMES = {place: name for name, place in CLASSES.items()}
+_NAMES[f"{_ESTIMATORS}.panel:DeliveryPanelClassifier"] = "DeliveryPanelClassifier"
+
 # A tuple is the shape of an array: a letter is the same length throughout an object, None is any
-# length. A list has exactly these items, `list[...]` any number of such items. A set holds the
-# allowed words.
+# length. A list has exactly these items, or with ... at its end any number of the first. A set
+# holds the allowed words. Text is the name of a class, or several with | between them.
 _N = {"n_features_in_": int}
-MEMBERS: dict[type, dict[str, Any]] = {
-    ClassDistance: {"means_": (2, "n"), "precisions_": (2, "n", "n"), "limit_": float},
-    DeliveryEvidence: {"groups_": (None,), "parts_": list[Evidence]},
-    DeliveryPanelClassifier: {
+MEMBERS: dict[str, dict[str, Any]] = {
+    "ClassDistance": {"means_": (2, "n"), "precisions_": (2, "n", "n"), "limit_": float},
+    "DeliveryEvidence": {"groups_": (None,), "parts_": ["Evidence", ...]},
+    "DeliveryPanelClassifier": {
         "alpha": float,
         "reach": float,
         "classes_": (2,),
@@ -44,15 +57,15 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "delivery_intercept_": ("k",),
         **_N,
     },
-    Evidence: {"calibrator_": LikelihoodRatioCalibrator, "held_out_": [(None,), (None,)]},
-    GaussianExpectationAdapter: {
-        "estimator": RBFSVMClassifier | None,
-        "expectations": {*get_args(Expectations)},
+    "Evidence": {"calibrator_": "LikelihoodRatioCalibrator", "held_out_": [(None,), (None,)]},
+    "GaussianExpectationAdapter": {
+        "estimator": "RBFSVMClassifier | None",
+        "expectations": {"joint", "per_feature", "moments"},
         "start": {"source", "random"},
         "random_state": int | None,
-        "estimator_": RBFSVMClassifier,
-        "source_scaler_": GaussianExpectationScaler,
-        "target_scaler_": GaussianExpectationScaler,
+        "estimator_": "RBFSVMClassifier",
+        "source_scaler_": "GaussianExpectationScaler",
+        "target_scaler_": "GaussianExpectationScaler",
         "source_": ("m", "n"),
         "source_labels_": ("m",),
         "classes_": (2,),
@@ -61,18 +74,18 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "agrees_": bool,
         **_N,
     },
-    GaussianExpectationScaler: {
-        "expectations": {*get_args(Expectations)},
+    "GaussianExpectationScaler": {
+        "expectations": {"joint", "per_feature", "moments"},
         "n_init": int,
         "random_state": int | None,
         "real_expectation_": ("n",),
         "fake_expectation_": ("n",),
-        "mixtures_": list[RealFakeMixture],
+        "mixtures_": ["RealFakeMixture", ...],
         "separated_": bool,
         **_N,
     },
-    LikelihoodRatioCalibrator: dict.fromkeys(("slope_", "lower_bound_", "upper_bound_"), float),
-    NeighbourDistance: {
+    "LikelihoodRatioCalibrator": dict.fromkeys(("slope_", "lower_bound_", "upper_bound_"), float),
+    "NeighbourDistance": {
         "center_": ("n",),
         "scale_": ("n",),
         "projection_": ("n", "k"),
@@ -80,7 +93,7 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "usual_": (2,),
         "limit_": float,
     },
-    RBFSVMClassifier: {
+    "RBFSVMClassifier": {
         "C": float,
         "gamma": float | None,
         "classes_": (2,),
@@ -92,7 +105,7 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "gamma_": float,
         **_N,
     },
-    RealFakeMixture: {
+    "RealFakeMixture": {
         "n_init": int,
         "random_state": int | None,
         "weights_": (2,),
@@ -102,7 +115,7 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "separated_": bool,
         **_N,
     },
-    StandardizedRidgeClassifier: {
+    "StandardizedRidgeClassifier": {
         "alpha": float,
         "classes_": (2,),
         "mean_": ("n",),
@@ -111,27 +124,26 @@ MEMBERS: dict[type, dict[str, Any]] = {
         "intercept_": float,
         **_N,
     },
-    TrainingDomain: {
-        "codings_": list[str],
+    "TrainingDomain": {
+        "codings_": [str, ...],
         "min_side_": int,
         "max_side_": int,
-        "range_": ClassDistance | NeighbourDistance,
+        "range_": "ClassDistance | NeighbourDistance",
     },
 }
-CLASSES = {cls.__name__: cls for cls in MEMBERS}
 DETECTOR: dict[str, Any] = {
-    "classifier": GaussianExpectationAdapter
-    | StandardizedRidgeClassifier
-    | DeliveryPanelClassifier,
-    "calibrator": LikelihoodRatioCalibrator,
-    "domain": TrainingDomain,
+    "classifier": (
+        "GaussianExpectationAdapter | StandardizedRidgeClassifier | DeliveryPanelClassifier"
+    ),
+    "calibrator": "LikelihoodRatioCalibrator",
+    "domain": "TrainingDomain",
     "held_out": [(None,), (None,)],
     "training_hashes": [(None, 32), (None, 32)],
     "features": {"asynchrony", "rich"},
     "spectrum": {*get_args(Spectrum)},
     "max_fpr": float | None,
-    "score_adapter": GaussianExpectationAdapter | None,
-    "by_delivery": DeliveryEvidence | None,
+    "score_adapter": "GaussianExpectationAdapter | None",
+    "by_delivery": "DeliveryEvidence | None",
     "info": dict,
 }
 OPTIONAL = {"distance_before_", "distance_after_", "agrees_", "by_delivery"}  # may be missing
@@ -141,6 +153,17 @@ _STORED = {  # data types of arrays, in words
     "i": ("whole numbers", ("i4", "i8")),
     "u": ("bytes", ("u1",)),
 }
+
+
+def name_of(kind: type) -> str:
+    """Name of a class in model files; empty if they cannot hold it."""
+    return _NAMES.get(f"{kind.__module__}:{kind.__qualname__}", "")
+
+
+def class_of(name: str) -> type[Any]:
+    """Class that a model file means by a name of :data:`CLASSES`."""
+    found: type[Any] = pkgutil.resolve_name(CLASSES[name])
+    return found
 
 
 def check_members(members: dict[str, Any], expected: dict[str, Any], owner: str) -> None:
@@ -160,9 +183,9 @@ def check_parts_fit(state: dict[str, Any]) -> None:
     """Raise an error if the parts of a detector do not belong together."""
     six = state["features"] == "asynchrony"
     classifier, known, moved = state["classifier"], state["domain"].range_, state["score_adapter"]
-    if isinstance(classifier, GaussianExpectationAdapter) != six:
+    if (name_of(type(classifier)) == "GaussianExpectationAdapter") != six:
         raise ValueError(f"the classifier does not fit the {state['features']} features")
-    if isinstance(known, ClassDistance) != six:
+    if (name_of(type(known)) == "ClassDistance") != six:
         raise ValueError(f"the domain does not fit the {state['features']} features")
     n_features = len(FEATURE_NAMES) if six else N_FEATURES
     widths = {known.means_.shape[1] if six else len(known.center_)}
@@ -181,7 +204,7 @@ def check_parts_fit(state: dict[str, Any]) -> None:
 
 def _check_groups(known: DeliveryEvidence, classifier: Any) -> None:
     """Raise an error if the evidence by delivery does not fit the members of a panel."""
-    if not isinstance(classifier, DeliveryPanelClassifier):
+    if not isinstance(classifier, DeliveryPanel):
         raise ValueError("only a panel distinguishes deliveries")
     groups, n_members = known.groups_, len(classifier.centers_)
     if len(groups) != len(known.parts_):
@@ -190,7 +213,7 @@ def _check_groups(known: DeliveryEvidence, classifier: Any) -> None:
         raise ValueError(f"the groups of deliveries are not numbers of the {n_members} members")
 
 
-def _widths(adapter: GaussianExpectationAdapter) -> set[int]:
+def _widths(adapter: Any) -> set[int]:
     """Numbers of features of the parts of an adapter."""
     scalers = [adapter.source_scaler_, adapter.target_scaler_]
     return {part.n_features_in_ for part in (adapter, adapter.estimator_, *scalers)}
@@ -199,10 +222,10 @@ def _widths(adapter: GaussianExpectationAdapter) -> set[int]:
 def _check(member: Any, expected: Any, sizes: dict[str, int], where: str, kind: str) -> None:
     if isinstance(expected, tuple):
         _check_array(member, expected, sizes, where, kind)
-    elif isinstance(expected, (list, types.GenericAlias)):
+    elif isinstance(expected, list):
         items = member if isinstance(member, (list, tuple)) else None
-        if items is not None and isinstance(expected, types.GenericAlias):
-            expected = [expected.__args__[0]] * len(items)
+        if items is not None and expected[-1] is ...:
+            expected = expected[:1] * len(items)
         if items is None or len(items) != len(expected):
             raise ValueError(f"{where} is not a list of the right length")
         for item, each in zip(items, expected, strict=True):
@@ -235,6 +258,9 @@ def _check_array(
 
 
 def _is_a(member: Any, expected: Any) -> bool:
+    if isinstance(expected, str):
+        name = "None" if member is None else name_of(type(member))
+        return name in expected.split(" | ")
     kinds = get_args(expected) or (expected,)
     if isinstance(member, (bool, np.bool_)):
         return bool in kinds

@@ -17,7 +17,16 @@ import numpy as np
 from .._files import PathLike
 from .._text import did_you_mean
 from ..exceptions import ModelFileError
-from .schema import CLASSES, DETECTOR, MEMBERS, OPTIONAL, check_members, check_parts_fit
+from .schema import (
+    CLASSES,
+    DETECTOR,
+    MEMBERS,
+    OPTIONAL,
+    check_members,
+    check_parts_fit,
+    class_of,
+    name_of,
+)
 from .tensors import Arrays, digest, read_tensors, write_tensors
 from .untrusted import refused_by_name
 
@@ -166,10 +175,9 @@ def _checked(tree: Any, arrays: Arrays) -> dict[str, Any]:
 
 def _encode(value: Any, arrays: Arrays, *place: str) -> Any:
     """Make a tree for JSON; move its arrays to `arrays`, named by their place in the tree."""
-    if type(value) in MEMBERS:
-        fitted = {k: v for k, v in vars(value).items() if k.endswith("_")}
-        members = {**value.get_params(deep=False), **fitted}
-        return {"$class": type(value).__name__, **_encode(members, arrays, *place)}
+    kind = name_of(type(value))
+    if kind:
+        return {"$class": kind, **_encode(vars(value), arrays, *place)}
     if isinstance(value, np.ndarray):
         name = ".".join(place)
         if value.dtype.kind not in "iuf" or name in arrays:
@@ -204,8 +212,8 @@ def _decode(value: Any, arrays: Arrays, *place: str) -> Any:
 def _built(name: Any, members: dict[str, Any]) -> Any:
     if not isinstance(name, str) or name not in CLASSES:
         raise ModelFileError(f"holds an object of the class {name!r}, which is not allowed")
-    check_members(members, MEMBERS[CLASSES[name]], name)
-    estimator = CLASSES[name]()
+    check_members(members, MEMBERS[name], name)
+    estimator = class_of(name)()
     for key, member in members.items():
         setattr(estimator, key, member)
     return estimator

@@ -6,6 +6,7 @@ Picture files are not trusted: any error that Pillow raises becomes an
 
 import io
 import os
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -18,6 +19,8 @@ from .endings import VIDEO_ENDINGS
 from .facts import ImageFacts, OpenFile, facts_of
 from .finding import is_without
 from .limits import MAX_PIXELS, open_file, open_picture
+
+_ADDRESS = re.compile("(https?|ftp)://", re.IGNORECASE)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -75,6 +78,8 @@ def read_image(
 def why_unreadable(path: PathLike, error: Exception, kind: str) -> str:
     """Describe why a file cannot be read as a `kind`, "picture" or "video"."""
     name = os.fsdecode(path)
+    if isinstance(error, OSError) and _ADDRESS.match(name):
+        return f"an address, not a file; download it first: {name}"
     if isinstance(error, FileNotFoundError):
         return f"no such file: {name}"
     if isinstance(error, IsADirectoryError):

@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ from .examination import Examination
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from PIL import Image
+
+    from ..estimators.adaptation import GaussianExpectationAdapter
 
 _PREVIEW_SIDE, _THUMBNAIL_SIDE = 720, 112  # pixels of the copies that are shown
 _PLANE_SIDE = 320  # of a spectrum on the page
@@ -133,10 +135,11 @@ def parts(found: Examination, model: TrainedModel) -> Figure | None:
             lambda ax: plot_contributions(found.contributions, ax=ax).margins(x=0.3),
             size=(5.2, 2.2),
         )
-    known = getattr(model.classifier, "source_", None)
-    if known is None or not found.features:
+    if model.features != "asynchrony" or not found.features:
         return None
-    values, labels = list(found.features.values()), model.classifier.source_labels_
+    adapter = cast("GaussianExpectationAdapter", model.classifier)
+    known, labels = adapter.source_, adapter.source_labels_
+    values = list(found.features.values())
     listed = ", ".join(f"{name} {value:.3g}" for name, value in found.features.items())
     return _drawn(
         "parts",

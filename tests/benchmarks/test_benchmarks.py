@@ -614,7 +614,7 @@ class TestDocs:
         assert sorted(names) == sorted(
             [
                 *TABLES.split(),
-                *(f"default_{name}" for name in ("deliveries", "tiers", "both")),
+                *(f"default_{name}" for name in ("deliveries", "tiers", "both", "rank")),
                 "deep_timing",
                 "fuzz",
                 "timing",

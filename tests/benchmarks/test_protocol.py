@@ -15,12 +15,19 @@ pytest.importorskip("matplotlib", reason="the bench needs the extra bench")
 
 from benchmarks import default_model, protocol, tiers, tiny_ladeda
 from benchmarks.default_model import main
-from benchmarks.protocol import More, held_out, held_thresholds, named_delivery
+from benchmarks.protocol import (
+    More,
+    by_rank,
+    found_among_first,
+    held_out,
+    held_thresholds,
+    named_delivery,
+)
 from freqfake import load_detector
 from freqfake.detector.rows import TrainingTable
 from freqfake.estimators.panel import DeliveryPanelClassifier
 
-TABLES = ("real", "generated", "deliveries", "tiers", "generators", "both")
+TABLES = ("real", "generated", "deliveries", "tiers", "generators", "both", "rank")
 
 
 class Recorder(DeliveryPanelClassifier):
@@ -237,3 +244,24 @@ def test_small_groups_have_the_threshold_of_all():
 def test_deliveries_have_names():
     assert named_delivery(np.array([10.0, 2.0])) == "1024 px, JPEG light, 4:2:0"
     assert named_delivery(np.array([7.0, 0.0])) == "128 px, lossless"
+
+
+def test_a_ranking_finds_the_share_that_a_list_on_paper_finds():
+    """Ten real pictures, and two generated ones that count as one of a hundred."""
+    evidence = [2.0, *np.linspace(1.0, -1.0, 10), -2.0]
+    y = np.array([1, *[0] * 10, 1])
+    found = pd.DataFrame({"y": y, "evidence": evidence, "score": 0.0, "kind": "original"})
+    # Each real picture is 9.9 % of the list, each generated one 0.5 %.
+    np.testing.assert_allclose(found_among_first(found, 0.01), [0.5, 0.5, 0.5])
+    found["y"] = 1 - y  # each generated picture is 0.1 %, the first real one half of 99 %
+    np.testing.assert_allclose(found_among_first(found, 0.01), [0.0, 0.0, 0.0])
+    found["evidence"] = -found["evidence"].abs()  # the real ones last
+    np.testing.assert_allclose(found_among_first(found, 0.1), [0.1, 0.5, 1.0])
+    table = by_rank({"sources": pd.concat([found, found.assign(kind="copy")])})
+    assert table["found in the first 5 %, %"].tolist() == ["100", "50", "100", "50"]
+
+
+def test_pictures_that_are_not_judged_rank_in_a_random_order():
+    y = np.arange(100) % 2
+    found = pd.DataFrame({"y": y, "evidence": 0.0, "score": np.nan, "kind": "copy"})
+    np.testing.assert_allclose(found_among_first(found, 0.1), [0.01, 0.05, 0.1])

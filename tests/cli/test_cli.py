@@ -15,7 +15,7 @@ from helpers import make_picture, posix, run, table
 from PIL import Image
 
 from freqfake import FEATURE_NAMES, asynchrony_features, cli
-from freqfake.detector.results import SCORE_COLUMNS
+from freqfake.detector.columns import SCORE_COLUMNS
 
 ODD = 'comma, "quote"\nnewline.png' if os.name == "posix" else "comma, odd.png"
 

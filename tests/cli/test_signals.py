@@ -150,8 +150,8 @@ PROGRAM = {
         "numpy",
         "numpy._core._multiarray_umath",
         "joblib",
-        "pandas._libs.interval",
-        "sklearn",
+        "scipy.special._ufuncs",
+        "safetensors",
         "freqfake.detector.scoring",
     ],
 )
@@ -165,7 +165,7 @@ def test_ctrl_c_while_starting_up(start, module, program, samples):
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_signal_while_starting_up(start, name, samples):
-    code = WHEN_IMPORTED.format(module="pandas", signal=name) + PROGRAM["freqfake"]
+    code = WHEN_IMPORTED.format(module="scipy", signal=name) + PROGRAM["freqfake"]
     found = end_of(start(sys.executable, "-c", code, "score", samples))
     assert found == (status_for(name), f"freqfake: {WORDS[name]}\n")
 

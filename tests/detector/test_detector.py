@@ -24,7 +24,7 @@ from freqfake import (
     train_detector,
 )
 from freqfake.batch.extraction import Extraction
-from freqfake.detector.results import SCORE_COLUMNS
+from freqfake.detector.columns import SCORE_COLUMNS
 from freqfake.detector.training import train_on_extractions
 from freqfake.evidence.domain import TrainingDomain
 

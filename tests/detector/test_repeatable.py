@@ -20,7 +20,7 @@ from PIL import Image
 
 import freqfake
 from freqfake import load_detector, read_image, train_detector
-from freqfake.detector.results import FACE_COLUMNS, PROVENANCE_COLUMNS, SCORE_COLUMNS
+from freqfake.detector.columns import FACE_COLUMNS, PROVENANCE_COLUMNS, SCORE_COLUMNS
 from freqfake.features.rich import YCBCR, _colours, _ycbcr
 
 SCRIPT = """
