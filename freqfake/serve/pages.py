@@ -74,14 +74,13 @@ def _style() -> str:
 @functools.cache
 def _source(name: str) -> str:
     templates = _environment()
-    assert templates.loader is not None
     return str(templates.loader.get_source(templates, name)[0])
 
 
 @functools.cache
 def _environment() -> "Environment":
     reports = environment()
-    assert reports.loader is not None
-    together = reports.overlay(loader=ChoiceLoader([PackageLoader("freqfake.serve"), reports.loader]))
+    loaders = [PackageLoader("freqfake.serve"), PackageLoader("freqfake.report")]
+    together = reports.overlay(loader=ChoiceLoader(loaders))
     together.filters = {**reports.filters, "in_words": verbal_equivalent}
     return together

@@ -66,12 +66,10 @@ def serving(detector: PathLike = "faces", *, port: int = 0, max_pixels: int) -> 
         from .app import make_app
         from .guard import Guard
         from .session import open_session
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(_listen(port))
-        session = stack.enter_context(open_session(detector, max_pixels=max_pixels))
-        worker = ThreadPoolExecutor(1)
-        token = secrets.token_urlsafe(16)
+    with open_session(detector, max_pixels=max_pixels) as session:
+        listening = _listen(port)  # closed by the server's thread, maybe later than this context
         port = listening.getsockname()[1]
+        worker, token = ThreadPoolExecutor(1), secrets.token_urlsafe(16)
         app = Guard(make_app(session, worker, token), port, lambda: server.should_exit)
         options = {"http": "h11", "ws": "none", "loop": "asyncio", "lifespan": "off"}
         quiet = {"log_config": None, "log_level": "critical", "access_log": False}
