@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -77,3 +78,14 @@ def running(folder: Path, *arguments: str, **options) -> Iterator[Served]:
     finally:
         served.process.kill()
         served.process.communicate()
+
+
+def until(
+    check: Callable[[], object], about: Callable[[], str] = str, seconds: float = 120
+) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > end:
+            pytest.fail(f"not within {seconds} seconds: {about()}")
+        time.sleep(0.05)
