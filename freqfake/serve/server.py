@@ -59,13 +59,14 @@ def serving(detector: PathLike = "faces", *, port: int = 0, max_pixels: int) -> 
     OSError
         The port is in use.
     """
-    with extra("web", "starlette", "uvicorn", "jinja2", "matplotlib"):
-        import matplotlib  # noqa: F401  (the reports need it)
+    with extra("web", "starlette", "uvicorn", "jinja2"):
         import uvicorn
 
         from .app import make_app
         from .guard import Guard
         from .session import open_session
+    with extra("web", "matplotlib"):
+        import matplotlib  # noqa: F401  (the reports need it)
     with open_session(detector, max_pixels=max_pixels) as session:
         listening = _listen(port)  # closed by the server's thread, maybe later than this context
         port = listening.getsockname()[1]
