@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import itertools
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -110,3 +111,23 @@ def training(sources, plan):
     from benchmarks.default_model import Training
 
     return Training(sources, plan)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, in which a test is a user."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no chromium and chromedriver: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # Chromium's sandbox does not work for root
+        options.add_argument("--no-sandbox")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield found
+    found.quit()

