@@ -211,7 +211,11 @@ class TrainedModel:
         """
         if isinstance(self.classifier, GaussianExpectationAdapter):
             raise ValueError("only a score from the rich features has parts; see plot_features")
-        parts = self.classifier.contributions(rich_features(image)[np.newaxis])[0]
+        return self.contributions_of(rich_features(image))
+
+    def contributions_of(self, features: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Split the score of rich features that are known, see :meth:`contributions`."""
+        parts = self.classifier.contributions(features[np.newaxis])[0]
         groups = rich_feature_groups()
         return {name: float(parts[positions].sum()) for name, positions in groups.items()}
 

@@ -96,6 +96,25 @@ def test_facts_of_a_known_fake(samples, faces):
     assert found.versions["numpy"] == np.__version__
 
 
+@pytest.mark.parametrize(
+    ("name", "n_calls"), [("real/astronaut.png", 1), ("fake/mobilestylegan_201.webp", 2)]
+)
+def test_features_are_computed_once(name, n_calls, samples, faces):
+    """And once more for the compressed copy that a verdict is tried on."""
+    calls = []
+
+    def count(frame, event, argument):
+        if event == "call" and frame.f_code is freqfake.rich_features.__code__:
+            calls.append(frame)
+
+    sys.setprofile(count)
+    try:
+        examine(samples / name, faces)
+    finally:
+        sys.setprofile(None)
+    assert len(calls) == n_calls
+
+
 def test_facts_of_the_model(samples, faces):
     path = samples / "real" / "chelsea.png"
     found = examine(path, "lewoo")
