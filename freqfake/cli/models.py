@@ -21,7 +21,7 @@ from .common import (
     show_bar,
     tell,
 )
-from .terminal import on_terminal, write_line, write_table
+from .terminal import write_line, write_table
 
 if TYPE_CHECKING:
     from ..detector.cards import ModelCard
@@ -189,7 +189,7 @@ def _info(args: argparse.Namespace) -> int:
         print(json.dumps(read_manifest(args.model), indent=2))
     else:
         card = load_detector(args.model).card()
-        if on_terminal(sys.stdout):
+        if sys.stdout.isatty():
             _show(card)
         else:
             print(*map(printable, str(card).splitlines()), sep="\n")
