@@ -11,8 +11,8 @@ class Tally:
 
     Parameters
     ----------
-    columns : sequence of str
-        Columns of the rows.
+    columns : sequence of str, optional
+        Columns of the rows; those of networks count inputs, which may be videos.
 
     Attributes
     ----------
@@ -22,14 +22,14 @@ class Tally:
     Examples
     --------
     >>> from freqfake.cli.words import Tally
-    >>> tally = Tally(["path", "verdict", "error"])
+    >>> tally = Tally()
     >>> for verdict in ("real", "fake", "real"):
     ...     tally.add([{"verdict": verdict, "error": ""}])
     >>> str(tally)
     '3 pictures: 1 fake, 2 real'
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str] = ()) -> None:
         self.noun = "input" if "n_frames" in columns else "picture"
         self.n_inputs = 0
         self._n_faces = 0

@@ -212,6 +212,8 @@ def odds(llr: float) -> str:
     >>> odds(1.31), odds(-0.46), odds(0.997), odds(4.6)
     ('about 20 to 1', 'about 2.9 to 1', 'about 9.9 to 1', 'about 40,000 to 1')
     """
+    if abs(llr) > 9:
+        return "over 1,000,000,000 to 1"  # no training has so many pictures
     ratio = 10 ** abs(float(llr))
     unit = 10.0 ** (math.floor(math.log10(ratio)) - 1)
     shown = round(ratio / unit) * unit

@@ -42,6 +42,8 @@ class Model:
         What it was trained on.
     max_fpr : float or None
         Rate of real pictures called fake that its thresholds are for.
+    limit : str
+        The same in words, and whether it was asked for.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Model:
     features: str
     info: Mapping[str, Any]
     max_fpr: float | None
+    limit: str
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,7 @@ def prepare(
         features=detector.features,
         info=detector.info,
         max_fpr=detector.max_fpr if terms.max_fpr is None else terms.max_fpr,
+        limit=detector.limit_in_words(terms.max_fpr),
     )
     return terms, model
 
