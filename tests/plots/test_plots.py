@@ -10,6 +10,7 @@ import pytest
 from helpers import make_picture
 
 import freqfake
+from freqfake.evidence.calibration import odds
 from freqfake.evidence.metrics import cllr, cllr_min
 from freqfake.features.rings import ring_profiles
 
