@@ -57,7 +57,11 @@ class Served:
 
 
 def start(temporary: Path, *arguments: str, code: str = "", browser: bool = False) -> Served:
-    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    environment = {
+        **os.environ,
+        "TMPDIR": str(temporary),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+    }
     program = [sys.executable, "-c", code] if code else COMMAND
     command = [*program, "serve", *([] if browser else ["--no-browser"]), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

@@ -6,9 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .._text import printable
 from .common import OK, SOME_UNREADABLE, add_command, add_labelled, paths_of, tell
-from .terminal import STYLES, counted, on_terminal, write_line, write_table
+from .terminal import STYLES, write_line, write_table
+from .words import counted
 
 if TYPE_CHECKING:
     from ..evidence.audit import Audit
@@ -37,17 +37,11 @@ def _audit(args: argparse.Namespace) -> int:
         tell(f"warning: left out: {reason}")
     if args.json:
         print(json.dumps({**dataclasses.asdict(audit), "passed": audit.passed}, indent=2))
-    elif on_terminal(sys.stdout):
+    elif sys.stdout.isatty():
         _show(audit)
     else:
-        print(_without_control(audit) if sys.stdout.isatty() else audit)
+        print(audit)
     return OK if audit.passed and not audit.errors else SOME_UNREADABLE
-
-
-def _without_control(audit: "Audit") -> "Audit":
-    """Escape the control characters in the names of an audit."""
-    pairs = [(printable(one), printable(other)) for one, other in audit.duplicates]
-    return dataclasses.replace(audit, duplicates=pairs)
 
 
 def _show(audit: "Audit") -> None:

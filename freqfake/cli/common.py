@@ -17,7 +17,8 @@ from .._version import __version__
 from ..batch.tables import Row, TableWriter, files_of, open_table
 from ..exceptions import FreqFakeError
 from ..pictures.limits import MAX_PIXELS
-from .terminal import ScreenTable, on_terminal, write_message, write_table
+from .terminal import ScreenTable, write_message, write_table
+from .words import Tally
 
 OK, SOME_UNREADABLE, WRONG_USE, OUR_MISTAKE = 0, 1, 2, 3
 _MOST_HINTS, _MOST_BESIDE = 3, 10_000  # limit the time spent on file names
@@ -213,19 +214,25 @@ def write_rows(
     if args.out is not None:
         read = [getattr(args, name, None) for name in ("model", "weights")]
         check_not_read(files_of(args.out), [*paths, *filter(None, read)])
-    with _open_rows(args, columns, form, made_by) as table:
+    tally = Tally(columns)
+    with _open_rows(args, columns, form, made_by, paths) as table:
         missing = [path for path in paths if path not in table.done]
         bar = show_bar(missing, rows_to_stdout=args.out is None)
         try:
             with cluster(args.dask):
                 for picture in rows(missing, bar):
                     table.write(*picture)
+                    tally.add(picture)
         except (KeyboardInterrupt, OSError) as end:
             can_go_on = args.resume is not None and _has_rows(args.out)
             if can_go_on and not isinstance(end, FreqFakeError):
                 tell(f"the finished rows are on disk; add --resume to continue {args.out}")
             raise
-    return status_of(table)
+    status = status_of(table)
+    if args.out is not None and sys.stderr.isatty():
+        before = f"; {len(table.done)} more were there before" if table.done else ""
+        wrote(args.out, f"{tally}{before}")
+    return status
 
 
 def _has_rows(out: str | None) -> bool:
@@ -234,10 +241,14 @@ def _has_rows(out: str | None) -> bool:
 
 
 def _open_rows(
-    args: argparse.Namespace, columns: Sequence[str], form: str | None, made_by: dict[str, Any]
+    args: argparse.Namespace,
+    columns: Sequence[str],
+    form: str | None,
+    made_by: dict[str, Any],
+    paths: list[str],
 ) -> AbstractContextManager[TableWriter | ScreenTable]:
-    if args.out is None and form is None and on_terminal(sys.stdout):
-        return ScreenTable(columns)
+    if args.out is None and form is None and sys.stdout.isatty():
+        return ScreenTable(columns, paths)
     made_by = {"freqfake": __version__, "max_pixels": args.max_pixels, **made_by}
     return open_table(args.out, columns, form or "csv", resume=args.resume, made_by=made_by)
 
@@ -255,11 +266,16 @@ def print_metrics(metrics: dict[str, float], as_json: bool) -> None:
         print(json.dumps(metrics, indent=2))
         return
     figures = {n: str(v) if isinstance(v, int) else f"{v:.3f}" for n, v in metrics.items()}
-    if on_terminal(sys.stdout):
+    if sys.stdout.isatty():
         write_table({"measure": "left", "value": "right"}, figures.items())
         return
     for name, figure in figures.items():
         print(f"{name:<18}{figure:>7}")
+
+
+def wrote(path: PathLike, what: str) -> None:
+    """Say on stderr which file was written, and what is in it."""
+    write_message(f"wrote {path}: {what}")
 
 
 def tell(message: str) -> None:

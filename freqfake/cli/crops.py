@@ -19,7 +19,7 @@ from .common import (
     show_bar,
     status_of,
 )
-from .terminal import STYLES, on_terminal, write_table
+from .terminal import STYLES, write_table
 
 _FACES = """
     freqfake deep faces group.jpg video.mp4 --out faces/
@@ -97,7 +97,7 @@ def _write_cut(
         n_jobs=args.jobs,
         progress=show_bar(args.paths, rows_to_stdout=True),
     )
-    if on_terminal(sys.stdout):
+    if sys.stdout.isatty():
         return _show(done)
     with open_table(None, columns) as table:
         for rows in done:

@@ -19,8 +19,8 @@ from .common import (
     paths_of,
     print_metrics,
     show_bar,
-    tell,
     write_rows,
+    wrote,
 )
 from .crops import add_crops, add_margin
 
@@ -243,9 +243,10 @@ def _train(args: argparse.Namespace) -> int:
         progress=show_bar(real + fake),
     )
     best = training.log.iloc[training.best_epoch - 1]
-    tell(
+    wrote(
+        Path(args.out, "best.safetensors"),
         f"best epoch: {training.best_epoch} of {len(training.log)}, on the validation pictures "
-        f"AUC {best.val_auc:.3f}, accuracy {best.val_accuracy:.3f}: {args.out}/best.safetensors"
+        f"AUC {best.val_auc:.3f}, accuracy {best.val_accuracy:.3f}",
     )
     return OK
 

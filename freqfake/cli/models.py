@@ -19,9 +19,9 @@ from .common import (
     paths_of,
     print_metrics,
     show_bar,
-    tell,
+    wrote,
 )
-from .terminal import on_terminal, write_line, write_table
+from .terminal import write_line, write_table
 
 if TYPE_CHECKING:
     from ..detector.cards import ModelCard
@@ -44,8 +44,8 @@ _EVALUATE = """
 
 _EXPORT = """
     freqfake export --model my.safetensors --onnx my.onnx
-    # also save what a verdict needs, for runtimes that cannot read metadata
-    freqfake export --onnx faces.onnx > faces.json
+    # the default model
+    freqfake export --onnx faces.onnx
 """
 _INFO = """
     freqfake info
@@ -137,9 +137,9 @@ def _train(args: argparse.Namespace) -> int:
     detector.save(args.out)
     info = detector.info
     of_these = f", {info['n_simulated']} of them simulated" if args.simulate else ""
-    tell(
-        f"trained on {info['n_real']} real and {info['n_fake']} generated pictures{of_these}: "
-        f"{args.out}"
+    wrote(
+        args.out,
+        f"trained on {info['n_real']} real and {info['n_fake']} generated pictures{of_these}",
     )
     return OK
 
@@ -154,7 +154,7 @@ def _adapt(args: argparse.Namespace) -> int:
         paths, expectations=args.expectations, n_jobs=args.jobs, progress=show_bar(paths)
     )
     detector.save(args.out)
-    tell(f"{detector.info['adapted_to']} pictures examined, model written: {args.out}")
+    wrote(args.out, f"adapted to {detector.info['adapted_to']} pictures")
     return OK
 
 
@@ -176,8 +176,8 @@ def _export(args: argparse.Namespace) -> int:
     check_folder(args.onnx, "--onnx")
     check_not_read([args.onnx], [args.model], "--onnx")
     about = export_onnx(load_detector(args.model), args.onnx)
-    print(json.dumps(about, indent=2))
-    tell(f"ONNX file written: {args.onnx}")
+    name = printable(str(about["info"].get("name", args.model)))
+    wrote(args.onnx, f"model {name}; what a verdict needs is in its metadata")
     return OK
 
 
@@ -189,7 +189,7 @@ def _info(args: argparse.Namespace) -> int:
         print(json.dumps(read_manifest(args.model), indent=2))
     else:
         card = load_detector(args.model).card()
-        if on_terminal(sys.stdout):
+        if sys.stdout.isatty():
             _show(card)
         else:
             print(*map(printable, str(card).splitlines()), sep="\n")

@@ -14,8 +14,9 @@ from .common import (
     check_not_read,
     paths_of,
     show_bar,
-    tell,
+    wrote,
 )
+from .words import Tally
 
 if TYPE_CHECKING:
     from ..detector.scoring import VerdictOptions
@@ -70,17 +71,18 @@ def _write_page(paths: list[str], args: argparse.Namespace, options: "VerdictOpt
     check_replaceable(out)  # before the work
     report = make_report(paths[0], args.model, **options)
     report.save(out)
-    tell(f"{report.verdict or 'could not be read, see the page'}: {args.out}")
+    wrote(args.out, report.verdict or "the picture could not be read")
     return SOME_UNREADABLE if report.error else OK
 
 
 def _write_folder(paths: list[str], args: argparse.Namespace, options: "VerdictOptions") -> int:
     from ..report import write_reports
+    from ..report.batch import INDEX
 
     bar = show_bar(paths)
     done = write_reports(paths, args.out, args.model, **options, n_jobs=args.jobs, progress=bar)
-    n_failed = sum(bool(row.error) for row in done)
-    if n_failed:
-        tell(f"{n_failed} input(s) could not be read, see the table")
-    tell(f"{len(done)} report(s): {Path(args.out, 'index.html')}")
-    return SOME_UNREADABLE if n_failed else OK
+    tally = Tally()
+    for row in done:
+        tally.add([vars(row)])
+    wrote(Path(args.out, INDEX), str(tally))
+    return SOME_UNREADABLE if tally.n_failed else OK

@@ -1,19 +1,18 @@
-"""Output on a terminal: tables and colours, if rich is installed.
+"""Output on a terminal: tables and colours, by rich, which is imported only for a terminal.
 
 File names may contain anything: control characters are shown escaped, and markup is not read.
 """
 
-import importlib.util
 import math
 import os
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 from .._text import printable
 from ..batch.tables import Row
+from .words import Tally, short_reason
 
 STYLES = {
     "fake": "bold red",
@@ -30,11 +29,9 @@ _HIDDEN = frozenset(
 _VERDICT_WIDTH = len("inconclusive")
 _GAP = 2
 _MIN_TEXT = 20  # columns for names and reasons; if there are fewer, the numbers go below the name
-
-
-def on_terminal(stream: TextIO) -> bool:
-    """Whether the stream is a terminal and rich is installed."""
-    return stream.isatty() and importlib.util.find_spec("rich") is not None
+_MIN_REASON = 44  # columns for a reason beside the name; if there are fewer, it goes below
+_SEP = re.escape(os.sep)
+_IN_FULL = "Reasons are shortened; --format csv and freqfake report give them in full."
 
 
 def coloured(stream: TextIO) -> bool:
@@ -75,7 +72,7 @@ def _write_message(message: str, stream: TextIO) -> None:
         return
     message = printable(message)
     kind = re.match(r"[\w ]+: (error|warning):", message)
-    if kind is None or not coloured(stream) or importlib.util.find_spec("rich") is None:
+    if kind is None or not coloured(stream):
         stream.write(f"{message}\n")
         return
     from rich.text import Text
@@ -123,12 +120,15 @@ class ScreenTable:
     """Show rows of scores or features on a terminal as soon as they are ready.
 
     The methods are those of :class:`freqfake.batch.tables.TableWriter`. Each row begins with the
-    verdict and the numbers; the path, and below it the reason or error, take the remaining width.
+    verdict and the numbers. The name takes the remaining width, with a short reason, or the
+    error, below it, or beside it where all names leave enough room.
 
     Parameters
     ----------
     columns : sequence of str
         Columns of the rows; not all are shown.
+    paths : iterable of str
+        The inputs.
 
     Attributes
     ----------
@@ -140,9 +140,10 @@ class ScreenTable:
 
     done: frozenset[str] = frozenset()
 
-    def __init__(self, columns: Sequence[str]) -> None:
-        self._verdicts = "verdict" in columns
-        self._noun = "input" if "n_frames" in columns else "picture"
+    def __init__(self, columns: Sequence[str], paths: Iterable[str] = ()) -> None:
+        from rich.cells import cell_len
+
+        self._verdicts, self._reasons = "verdict" in columns, "reason" in columns
         self._widths = {
             name: max(len(name), 5 if name in _DECIMALS else 6)
             for name in columns
@@ -150,36 +151,41 @@ class ScreenTable:
         }
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         self._console = console(sys.stdout)
-        self._counts: Counter[str] = Counter()
-        self._n_inputs = self._n_faces = 0
+        self._tally = Tally(columns)
+        self._longest = max((cell_len(printable(path)) for path in paths), default=0)
+        self._shortened = False
 
     @property
     def n_failed(self) -> int:
         """Number of rows with an error."""
-        return self._counts["error"]
+        return self._tally.n_failed
 
     def __enter__(self) -> "ScreenTable":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._console.print(f"\n{self._summary()}")
+            self._console.print(f"\n{self._tally}")
+        if kind is None and self._shortened:
+            self._console.print(_IN_FULL, style="dim")
 
     def write(self, *rows: Row) -> None:
         """Show the rows of one input."""
-        if not self._n_inputs and self._is_wide():
+        if not self._tally.n_inputs and self._room() >= _MIN_TEXT:
             self._write_header()
-        self._n_inputs += 1
+        self._tally.add(rows)
         for row in rows:
-            self._console.print(self._beside(row) if self._is_wide() else self._below(row))
-            self._counts["error" if row["error"] else row.get("verdict", "")] += 1
-            self._n_faces += row.get("face") is not None
+            wide = self._room() >= _MIN_TEXT  # the window may have been resized
+            self._console.print(self._beside(row) if wide else self._below(row))
 
-    def _is_wide(self) -> bool:
-        """Whether names and reasons fit beside the numbers; the window may have been resized."""
+    def _room(self) -> int:
+        """Columns for names and reasons, beside the numbers."""
         widths = [*self._widths.values(), *([_VERDICT_WIDTH] if self._verdicts else [])]
-        room = int(self._console.width) - sum(widths) - _GAP * len(widths)
-        return room >= _MIN_TEXT
+        return int(self._console.width) - sum(widths) - _GAP * len(widths)
+
+    def _in_one_line(self) -> bool:
+        """Whether a short reason fits beside each name."""
+        return self._reasons and 0 < self._longest <= self._room() - _GAP - _MIN_REASON
 
     def _grid(self) -> Any:
         from rich.table import Table
@@ -189,13 +195,15 @@ class ScreenTable:
             grid.add_column(width=_VERDICT_WIDTH)
         for width in self._widths.values():
             grid.add_column(width=width, justify="right", no_wrap=True)
+        if self._in_one_line():
+            grid.add_column(width=self._longest, overflow="fold")
         grid.add_column(overflow="fold")
         return grid
 
     def _write_header(self) -> None:
         grid = self._grid()
-        names = [*(["verdict"] if self._verdicts else []), *self._widths, self._noun]
-        grid.add_row(*names, style="bold")
+        names = [*(["verdict"] if self._verdicts else []), *self._widths, self._tally.noun]
+        grid.add_row(*names, *(["reason"] if self._in_one_line() else []), style="bold")
         self._console.print(grid)
         self._console.rule(characters="─", style="none")
 
@@ -205,7 +213,10 @@ class ScreenTable:
         grid = self._grid()
         cells = [self._verdict(row)] if self._verdicts else []
         cells += [Text(_number(name, row[name])) for name in self._widths]
-        grid.add_row(*cells, Text("\n").join(self._texts(row)))
+        if self._in_one_line():
+            grid.add_row(*cells, *self._texts(row, self._longest))
+        else:
+            grid.add_row(*cells, Text("\n").join(self._texts(row, self._room())))
         return grid
 
     def _below(self, row: Row) -> Any:
@@ -213,7 +224,7 @@ class ScreenTable:
         from rich.padding import Padding
         from rich.text import Text
 
-        name, *texts = self._texts(row)
+        name, *texts = self._texts(row, int(self._console.width))
         # A line break must not separate a name from its number.
         pairs = (f"{name}\N{NO-BREAK SPACE}{_number(name, row[name])}" for name in self._widths)
         numbers = [] if row["error"] else [Text("  ".join(pairs))]
@@ -227,34 +238,32 @@ class ScreenTable:
         word = "error" if row["error"] else row["verdict"]
         return Text(word, STYLES[word])
 
-    def _texts(self, row: Row) -> list[Any]:
-        """Return the name, and the reason or error."""
+    def _texts(self, row: Row, width: int) -> list[Any]:
+        """Return the name, and the short reason or the error."""
         from rich.text import Text
 
-        name = printable(row["path"])
+        name = _folded(printable(row["path"]), width)
         if row.get("face") is not None:
             left, top, right, bottom = (row[side] for side in ("left", "top", "right", "bottom"))
-            name += f" face {row['face']}: ({left}, {top}) to ({right}, {bottom})"
+            name += f"\nface {row['face']}: ({left}, {top}) to ({right}, {bottom})"
         if row["error"]:
             word = "" if self._verdicts else "error: "
             return [Text(name), Text(word + printable(row["error"]), STYLES["error"])]
-        return [Text(name), *([Text(printable(row["reason"]), "dim")] if row.get("reason") else [])]
-
-    def _summary(self) -> str:
-        """Summarise all rows: "3 pictures: 1 fake, 2 inconclusive"."""
-        numbers = counted(self._n_inputs, self._noun)
-        if self._n_faces:
-            numbers += f", {counted(self._n_faces, 'face')}"
-        parts = [f"{n} {word}" for word in ("fake", "real", "inconclusive")
-                 if (n := self._counts[word])]  # fmt: skip
-        if self.n_failed:
-            parts.append(counted(self.n_failed, "error"))
-        return f"{numbers}: {', '.join(parts)}" if parts else numbers
+        reason = short_reason(row)
+        self._shortened |= reason != (row.get("reason") or "")
+        return [Text(name), *([Text(printable(reason), "dim")] if reason else [])]
 
 
-def counted(number: int, noun: str) -> str:
-    """Put a number before its noun, in the plural if needed."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _folded(path: str, width: int) -> str:
+    """Break a path that is too wide after a separator, so that the parts stay readable."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for part in re.findall(rf"[^{_SEP}]*{_SEP}|[^{_SEP}]+", path):
+        if lines[-1] and cell_len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def _number(name: str, value: float | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._version import versions
-from ..evidence.calibration import LikelihoodRatioCalibrator
+from ..evidence.calibration import LikelihoodRatioCalibrator, odds
 from ..evidence.metrics import cllr, cllr_min, detection_metrics
 from ..model_files.schema import name_of
 from ..pictures.facts import ImageFacts
@@ -222,7 +222,10 @@ def _verdicts(detector: TrainedModel) -> Rows:
     high = max(part.calibrator_.upper_bound_ for part in parts)
     rows = [
         ("fake, real", "from a likelihood ratio of 10, or 1/10, on; inconclusive between"),
-        ("ratios that it can support", f"10^{low:.2f} to 10^{high:.2f}"),
+        (
+            "ratios that it can support",
+            f"10^{low:.2f} to 10^{high:.2f}: {odds(low)} for real, {odds(high)} for fake",
+        ),
         ("false alarms surely under", rate),
     ]
     if detector.by_delivery is not None:

@@ -12,6 +12,7 @@ from ..estimators.panel_scores import DeliveryPanel
 from ..evidence.calibration import (
     LikelihoodRatioCalibrator,
     false_alarm_threshold,
+    odds,
     posterior,
     shown_llr,
     verbal_equivalent,
@@ -214,7 +215,11 @@ class TrainedModel:
         """
         if self.features != "rich":
             raise ValueError("only a score from the rich features has parts; see plot_features")
-        parts = cast(Linear, self.classifier).contributions(rich_features(image)[np.newaxis])[0]
+        return self.contributions_of(rich_features(image))
+
+    def contributions_of(self, features: npt.NDArray[np.float64]) -> dict[str, float]:
+        """Split the score of rich features that are known, see :meth:`contributions`."""
+        parts = cast(Linear, self.classifier).contributions(features[np.newaxis])[0]
         groups = rich_feature_groups()
         return {name: float(parts[positions].sum()) for name, positions in groups.items()}
 
@@ -240,7 +245,7 @@ class TrainedModel:
         evidence = self.evidence_for(features[0])
         llr = float(evidence.calibrator_.predict(score))
         threshold = self.threshold(max_fpr, evidence=evidence)
-        verdict, reason = self._verdict(evidence, llr, score > threshold)
+        verdict, reason = self._verdict(evidence, llr, score > threshold, max_fpr)
         if verdict == "fake":
             doubt = self.domain.doubt_of_fake(features[0])
             verdict, reason = (
@@ -253,21 +258,40 @@ class TrainedModel:
         row = as_row(extraction.path, score, llr, float(posterior(llr, prior)), verdict, reason)
         return {**row, "threshold": threshold if np.isfinite(threshold) else np.nan}
 
+    def limit_in_words(self, max_fpr: float | None = None) -> str:
+        """Say how many false alarms are accepted, and whether that was asked for.
+
+        Parameters
+        ----------
+        max_fpr : float, optional
+            What was asked for; by default, the model's own limit.
+        """
+        limit = self.max_fpr if max_fpr is None else max_fpr
+        if limit is None:
+            return "no limit of false alarms"
+        share = f"{100 * limit:.3g} %"
+        if max_fpr is None:
+            return f"the model's default limit of {share} false alarms"
+        return f"the limit of {share} false alarms that was asked for"
+
     def _was_trained_on(self, facts: ImageFacts) -> bool:
         digest = np.frombuffer(bytes.fromhex(facts.sha256), np.uint8)
         if not len(digest):
             return False
         return any((known == digest).all(axis=1).any() for known in self.training_hashes)
 
-    def _verdict(self, evidence: Evidence, llr: float, beyond_threshold: bool) -> tuple[str, str]:
+    def _verdict(
+        self, evidence: Evidence, llr: float, beyond_threshold: bool, max_fpr: float | None
+    ) -> tuple[str, str]:
         """Verdict, and the reason for it."""
-        words = f"{verbal_equivalent(llr)} (likelihood ratio 10^{shown_llr(llr):.1f})"
+        ratio = f"{odds(llr)}, likelihood ratio 10^{shown_llr(llr):.1f}"
+        words = f"{verbal_equivalent(llr)} ({ratio})"
         if abs(llr) < MIN_LLR:
             calibrator = evidence.calibrator_
             if llr in (calibrator.lower_bound_, calibrator.upper_bound_):
                 words += ", the most that the model's calibration pictures support"
             return "inconclusive", f"too close to call: {words}"
         if llr > 0 and not beyond_threshold:
-            return "inconclusive", f"{words}, but not beyond the false-alarm rate asked for"
+            return "inconclusive", f"{words}, but not beyond {self.limit_in_words(max_fpr)}"
         verdict = "fake" if llr > 0 else "real"
         return verdict, words + _CAVEATS.get((self.features, verdict), "")

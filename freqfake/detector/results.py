@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..evidence.calibration import shown_llr
+from ..evidence.calibration import odds, shown_llr
 
 _SHOWN_COLUMNS = ("path", "verdict", "llr", "p_fake", "reason", "error")
 
@@ -50,7 +50,7 @@ class ScoreTable(pd.DataFrame):
         extra = ["face"] if "face" in self.columns else []
         heads = "".join(
             f'<th scope="col">{name}</th>'
-            for name in ("picture", *extra, "verdict", "log10 LR", "p(fake)", "reason")
+            for name in ("picture", *extra, "verdict", "evidence (log10 LR)", "p(fake)", "reason")
         )
         limit = pd.get_option("display.max_rows") or len(self)
         rows = [_as_html(row, extra) for row in self.head(limit).to_dict("records")]
@@ -82,9 +82,8 @@ def _bar(llr: float) -> str:
     width = 50 * min(abs(llr) / _MAX_LLR, 1)
     start, colour = (50, "#D55E00") if llr > 0 else (50 - width, "#0072B2")
     style = f"margin-left:{start:.0f}%;width:{width:.0f}%;background:{colour}"
-    return (
-        f'<span class="bar" aria-hidden="true"><i style="{style}"></i></span> {shown_llr(llr):+.1f}'
-    )
+    bar = f'<span class="bar" aria-hidden="true"><i style="{style}"></i></span>'
+    return f"{bar} {shown_llr(llr):+.1f}{f'<br>{odds(llr)}' if llr else ''}"
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,14 @@ import numpy as np
 
 from .._version import versions
 from ..batch.copies import reencoded
-from ..batch.extraction import Picture, Unreadable, attempt, compute_features, read_picture
+from ..batch.extraction import (
+    Extraction,
+    Picture,
+    Unreadable,
+    attempt,
+    compute_features,
+    read_picture,
+)
 from ..batch.parallel import Inputs, map_pictures
 from ..batch.tables import Row
 from ..crops.faces import MARGIN, check_margin, crop_boxes
@@ -130,11 +137,21 @@ def score_picture(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
 
 
 def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
+    return row_of(terms, picture, extraction_of(terms, picture))
+
+
+def extraction_of(terms: Terms, picture: Picture | Unreadable) -> Extraction | Unreadable:
+    """Features that the model needs of a picture that was read."""
     if isinstance(picture, Unreadable):
-        return terms.model.row(picture)
-    extraction = compute_features(picture, terms.model.compute)
+        return picture
+    return compute_features(picture, terms.model.compute)
+
+
+def row_of(terms: Terms, picture: Picture | Unreadable, extraction: Extraction | Unreadable) -> Row:
+    """Row of a picture whose features are known; it may also have the column ``threshold``."""
     row = terms.model.row(extraction, max_fpr=terms.max_fpr, prior=terms.prior)
-    if terms.model.features == "rich" and row["verdict"] in ("real", "fake"):
+    decided = terms.model.features == "rich" and row["verdict"] in ("real", "fake")
+    if decided and isinstance(picture, Picture):
         return _withdrawn_if_fragile(row, terms, picture)
     return row
 

@@ -204,6 +204,25 @@ def shown_llr(llr: float) -> float:
     return rounded + 0.0  # never -0.0
 
 
+def odds(llr: float) -> str:
+    """Say a log10 likelihood ratio as odds of two digits, within its step of the verbal scale.
+
+    Examples
+    --------
+    >>> from freqfake.evidence.calibration import odds
+    >>> odds(1.31), odds(-0.46), odds(0.997), odds(4.6)
+    ('about 20 to 1', 'about 2.9 to 1', 'about 9.9 to 1', 'about 40,000 to 1')
+    """
+    if abs(llr) > 9:
+        return "over 1,000,000,000 to 1"  # no training has so many pictures
+    ratio = 10 ** abs(float(llr))
+    unit = 10.0 ** (math.floor(math.log10(ratio)) - 1)
+    shown = round(ratio / unit) * unit
+    if verbal_equivalent(math.log10(shown)) != verbal_equivalent(abs(llr)):
+        shown = math.floor(ratio / unit) * unit
+    return f"about {shown:,.10g} to 1"
+
+
 def false_alarm_bound(n_alarms: npt.ArrayLike, n_real: int) -> npt.NDArray[np.float64]:
     """Upper bound of a rate of false alarms, with 95 % confidence.
 

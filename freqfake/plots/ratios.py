@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from ..evidence.calibration import VERBAL_SCALE, posterior, shown_llr, verbal_equivalent
+from ..evidence.calibration import VERBAL_SCALE, odds, posterior, shown_llr, verbal_equivalent
 from ..evidence.metrics import cllr, cllr_min, pav_llrs
 from ._style import FAKE_COLOUR, NEUTRAL_COLOUR, REAL_COLOUR, new_axes
 
@@ -291,7 +291,7 @@ def plot_verbal_scale(
         ax.plot([0, 0], ends, color=colour, linewidth=9, solid_capstyle="butt")
     here = _place(llr)
     ax.plot(0, here, "D", color="white", markersize=13, markeredgecolor="black", zorder=3)
-    ax.annotate(f"  {shown_llr(llr):.1f}", (0.03, here), va="center", weight="bold")
+    ax.annotate(f"  {shown_llr(llr):.1f}, {odds(llr)}", (0.03, here), va="center", weight="bold")
     words = [words.removesuffix(" support") for _, words in VERBAL_SCALE[::-1]]
     names = [*(f"{name}, real" for name in words[::-1]), "no support"]
     ax.set_yticks(range(-steps, steps + 1), [*names, *(f"{name}, generated" for name in words)])

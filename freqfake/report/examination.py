@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,10 @@ import numpy.typing as npt
 
 from .._files import PathLike
 from .._version import versions
-from ..batch.extraction import Extraction, Picture, Unreadable, compute_features, read_picture
+from ..batch.extraction import Extraction, Picture, Unreadable, read_picture
 from ..detector.detector import Detector, load_detector
 from ..detector.model import TrainedModel
-from ..detector.scoring import Terms, VerdictOptions, score_picture
+from ..detector.scoring import Terms, VerdictOptions, extraction_of, row_of
 from ..evidence.calibration import posterior, verbal_equivalent
 from ..exceptions import FreqFakeError, ImageReadError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
@@ -41,6 +42,8 @@ class Model:
         What it was trained on.
     max_fpr : float or None
         Rate of real pictures called fake that its thresholds are for.
+    limit : str
+        The same in words, and whether it was asked for.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Model:
     features: str
     info: Mapping[str, Any]
     max_fpr: float | None
+    limit: str
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ def prepare(
         features=detector.features,
         info=detector.info,
         max_fpr=detector.max_fpr if terms.max_fpr is None else terms.max_fpr,
+        limit=detector.limit_in_words(terms.max_fpr),
     )
     return terms, model
 
@@ -193,25 +198,23 @@ def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = ""
     if file is not None and list(find_images(file)) != [file]:
         raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
     picture = read_picture(file or "", image, max_pixels=terms.max_pixels)
-    row = score_picture(terms, picture)[0]
+    extraction = extraction_of(terms, picture)  # once, because the rich features take long
+    row = row_of(terms, picture, extraction)
     return Examination(
-        **{**row, "path": file or ""},
+        **{**row, "path": file or "", **_evidence(extraction, terms)},
         name=name or Path(file or "").name or file or "a picture in memory",
         prior=terms.prior,
         model=model,
         provenance=None if file is None else _provenance(file),
-        **_evidence(picture, terms),
-        **_from_pixels(picture, terms.model),
+        **_from_pixels(picture, extraction, terms.model),
     )
 
 
-def _evidence(picture: Picture | Unreadable, terms: Terms) -> dict[str, Any]:
+def _evidence(extraction: Extraction | Unreadable, terms: Terms) -> dict[str, Any]:
     """Gather what the verdict rests on; of a picture without features, what the model has."""
     evidence = terms.model.evidence
-    if isinstance(picture, Picture):
-        extraction = compute_features(picture, terms.model.compute)
-        if isinstance(extraction, Extraction):
-            evidence = terms.model.evidence_for(extraction.features)
+    if isinstance(extraction, Extraction):
+        evidence = terms.model.evidence_for(extraction.features)
     calibrator = evidence.calibrator_
     return {
         "held_out": evidence.held_out_,
@@ -227,16 +230,16 @@ def _provenance(path: PathLike) -> Provenance | None:
         return None
 
 
-def _from_pixels(picture: Picture | Unreadable, model: TrainedModel) -> dict[str, Any]:
-    """Compute as much as possible of what a report shows of the pixels besides the score."""
+def _from_pixels(
+    picture: Picture | Unreadable, extraction: Extraction | Unreadable, model: TrainedModel
+) -> dict[str, Any]:
+    """Gather as much as possible of what a report shows of the pixels besides the score."""
     if isinstance(picture, Unreadable):
         return {}
     found: dict[str, Any] = {"pixels": picture.pixels, "facts": picture.facts}
-    try:
+    if isinstance(extraction, Extraction) and model.features == "rich":
+        found["contributions"] = model.contributions_of(extraction.features)
+    with suppress(FreqFakeError, MemoryError):  # the row of the score has the error
         features = asynchrony_features(picture.pixels, spectrum=model.spectrum)
         found["features"] = dict(zip(FEATURE_NAMES, features.tolist(), strict=True))
-        if model.features == "rich":
-            found["contributions"] = model.contributions(picture.pixels)
-    except (FreqFakeError, MemoryError):  # the row of the score has the error
-        pass
     return found

@@ -18,7 +18,7 @@ from .._optional import extra
 from .._text import printable
 from .._version import __version__
 from ..detector.model import TrainedModel
-from ..evidence.calibration import shown_llr
+from ..evidence.calibration import odds, shown_llr
 from ..exceptions import FreqFakeError
 from . import figures
 from .examination import Examination, Model
@@ -230,6 +230,8 @@ def environment() -> "Environment":
         "printable": functools.partial(printable, limit=_MAX_SHOWN),
         "as_uri": _as_uri,
         "bytes": _bytes,
+        "odds": odds,
+        "probability": _probability,
         "llr": lambda llr: _signed(shown_llr(llr), 1),
         "signed": _signed,
     }
@@ -247,6 +249,13 @@ def _bytes(n_bytes: int) -> str:
         if n_bytes >= size:
             return f"{n_bytes / size:.1f} {unit} ({n_bytes:,} bytes)"
     return f"{n_bytes} bytes"
+
+
+def _probability(value: float) -> str:
+    """Format a probability; what is not certain is not shown as 0 or 1."""
+    if 0.9995 <= value < 1:
+        return "over 0.999"
+    return f"{value:.3g}"
 
 
 def _signed(value: float, digits: int) -> str:

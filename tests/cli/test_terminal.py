@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 from helpers import run
 
-pytest.importorskip("rich_argparse", reason="tables need the extra cli")
 pytest.importorskip("termios", reason="not on Windows")
 import fcntl
 import pty
@@ -28,9 +27,9 @@ from freqfake.cli import main, make_parser
 from freqfake.cli.terminal import ScreenTable, write_table
 
 FREQFAKE = [sys.executable, "-m", "freqfake"]
-WITHOUT_RICH = """
+WITHOUT_EXTRAS = """
 import sys
-sys.modules |= dict.fromkeys(("rich", "rich_argparse", "shtab"))
+sys.modules |= dict.fromkeys(("rich_argparse", "shtab"))
 from freqfake.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -179,11 +178,47 @@ def test_scores_are_a_table(scores):
         "日本.png": ["inconclusive", "0.3", "0.68"],
         "text.jpg": ["error", "-", "-"],
     }
-    words = " ".join(plain(text).split())
-    assert "moderately strong support for a generated picture (likelihood ratio 10^2.6)" in words
-    assert "cannot read text.jpg: not a picture" in words
-    assert lines[-3:] == ["", "3 pictures: 1 fake, 1 inconclusive, 1 error", ""]
+    below = {line.strip() for line in lines if line.startswith(29 * " ")}
+    assert below >= {
+        "moderately strong support (about 350 to 1)",
+        "too close to call (about 2.1 to 1 for fake)",
+        "cannot read text.jpg: not a picture, or its format",
+    }
+    assert lines[-4:-2] == ["", "3 pictures: 1 fake, 1 inconclusive, 1 error"]
+    assert lines[-2].startswith("Reasons are shortened; --format csv")
     assert "see the column" not in text  # a terminal does not show that column
+
+
+def test_a_wide_terminal_shows_a_line_for_each_picture(pictures):
+    _, text = show("score", ".", cwd=pictures, columns=120, NO_COLOR="1")
+    header, rule, *lines = text.split("\n")
+    assert header.split() == ["verdict", "llr", "p_fake", "picture", "reason"]
+    assert rule == 120 * "─"
+    reasons = {line.split(maxsplit=4)[-1].strip() for line in lines if "日本" in line}
+    assert reasons == {"too close to call (about 2.1 to 1 for fake)"}
+    assert f"{ODD_AS_SHOWN}  moderately strong support (about 350 to 1)" in text
+
+
+def test_a_long_path_breaks_after_a_slash(samples, tmp_path):
+    folder = Path("a folder of the year 2025", "and in it the holidays")
+    (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(samples / "real" / "chelsea.png", tmp_path / folder / "chelsea.png")
+    _, text = show("score", folder, cwd=tmp_path, NO_COLOR="1")
+    lines = [line[29:].strip() for line in text.split("\n")]
+    assert lines[2:4] == [f"{folder}/", "chelsea.png"]
+
+
+def test_a_file_gets_a_bar_and_a_closing_line(samples, tmp_path):
+    names = [tmp_path / f"{number:02}.png" for number in range(24)]
+    for name in names:
+        shutil.copy(samples / "real" / "chelsea.png", name)
+    words = ("score", "--out", "s.csv", "--resume")
+    status, text = show(*words, *names[:22], cwd=tmp_path)
+    assert status == 0
+    assert "22/22" in text
+    assert text.endswith("\nwrote s.csv: 22 pictures: 22 inconclusive\n")
+    _, text = show(*words, *names, cwd=tmp_path)
+    assert text == "wrote s.csv: 2 pictures: 2 inconclusive; 22 more were there before\n"
 
 
 def test_verdicts_have_colours_and_names_have_none(scores):
@@ -310,13 +345,9 @@ def test_messages_are_coloured_and_escaped(tmp_path):
     assert "freqfake score: \x1b[1;31merror:\x1b[0m unrecognized arguments: --\\x1b[31m" in text
 
 
-@pytest.mark.parametrize("without", [True, False], ids=["without rich", "with rich"])
-def test_rows_of_csv_are_escaped(without, pictures):
-    """Both without rich and when CSV is requested."""
-    program = [sys.executable, "-c", WITHOUT_RICH] if without else FREQFAKE
-    options = [] if without else ["--format", "csv"]
-    words = ["score", ODD, "\x9b31m", *options]
-    status, text = show(*words, cwd=pictures, program=program, NO_COLOR="1")
+def test_rows_of_csv_are_escaped(pictures):
+    words = ["score", ODD, "\x9b31m", "--format", "csv"]
+    status, text = show(*words, cwd=pictures, NO_COLOR="1")
     header, *rows, last = text.splitlines()
     assert status == 1
     assert [header, last[:8]] == ["path,score,llr,p_fake,verdict,reason,error", "freqfake"]
@@ -324,13 +355,11 @@ def test_rows_of_csv_are_escaped(without, pictures):
     assert all(character.isprintable() for character in text.replace("\n", ""))
 
 
-def test_a_plain_audit_is_escaped(picture_folders, tmp_path):
+def test_an_audit_is_escaped(picture_folders, tmp_path):
     shutil.copytree(picture_folders, tmp_path, dirs_exist_ok=True)
     shutil.copy(tmp_path / "real" / "00.png", tmp_path / "real" / ODD)
     (tmp_path / "real" / f"{ODD}.jpg").write_text("no picture")
-    program = [sys.executable, "-c", WITHOUT_RICH]
-    words = ("audit", "--real", "real", "--fake", "fake")
-    _, text = show(*words, cwd=tmp_path, program=program)
+    _, text = show("audit", "--real", "real", "--fake", "fake", cwd=tmp_path, NO_COLOR="1")
     assert f"  real/{ODD_AS_SHOWN} = real/00.png\n" in text
     assert f"left out: cannot read real/{ODD_AS_SHOWN}.jpg" in text
     assert all(character.isprintable() for character in text.replace("\n", ""))
@@ -385,26 +414,27 @@ def test_hints_for_mistyped_words(arguments, hint, tmp_path, monkeypatch, capsys
     assert last.endswith(f"; {hint}") if hint else "did you mean" not in last
 
 
-def test_output_is_plain_without_rich(pictures, piped):
-    program = [sys.executable, "-c", WITHOUT_RICH]
-    shown = show("score", "日本.png", "missing.png", program=program, cwd=pictures)
-    assert shown == (1, piped)
+def test_a_plain_install_has_the_same_tables(pictures, scores):
+    program = [sys.executable, "-c", WITHOUT_EXTRAS]
+    assert show("score", ".", program=program, cwd=pictures) == scores
     helped = show("--help", program=program, FORCE_COLOR="1")
     assert helped == (0, run("--help").stdout)
-    status, text = show("completion", "bash", program=program)
+    status, text = show("completion", "bash", program=program, NO_COLOR="1")
     assert status == 2
     assert text == (
         'freqfake: error: shtab is not installed: python -m pip install "freqfake[cli]"\n'
     )
 
 
-def test_rich_is_not_imported_without_a_terminal():
+def test_rich_is_not_imported_without_a_terminal(tmp_path):
     code = "import sys; from freqfake.cli import main\ntry: main(sys.argv[1:])\n"
     code += "finally: print([m for m in sys.modules if m.split('.')[0] in ('rich', 'shtab')])"
-    for arguments in (["--version"], ["score", "--help"]):
+    # Not `score`: scikit-learn imports rich if it is installed.
+    rows = ["features", "missing.png"]
+    for arguments in (["--version"], ["score", "--help"], rows, [*rows, "--out", "f.csv"]):
         done = subprocess.run([sys.executable, "-c", code, *arguments], text=True, check=True,
-                              capture_output=True, env=environment())  # fmt: skip
-        assert done.stdout.endswith("\n[]\n")
+                              capture_output=True, env=environment(), cwd=tmp_path)  # fmt: skip
+        assert done.stdout.endswith("[]\n")
 
 
 SHELLS = {

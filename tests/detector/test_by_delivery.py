@@ -22,7 +22,7 @@ from freqfake import (
 from freqfake.batch.extraction import Extraction
 from freqfake.detector.rows import TrainingTable
 from freqfake.detector.training import ENOUGH_FOR_PANEL, train_on_extractions
-from freqfake.evidence.calibration import false_alarm_threshold, neutral_score
+from freqfake.evidence.calibration import false_alarm_threshold, neutral_score, odds
 from freqfake.evidence.deliveries import MIN_FAKE, MIN_REAL, Evidence
 
 SENTENCE = "; at this size and quality, the model recognises about "
@@ -264,7 +264,9 @@ def test_card_states_the_range_of_the_groups(detector):
     parts = detector.by_delivery.parts_
     low = min(part.calibrator_.lower_bound_ for part in parts)
     high = max(part.calibrator_.upper_bound_ for part in parts)
-    assert entries["ratios that it can support"] == f"10^{low:.2f} to 10^{high:.2f}"
+    assert entries["ratios that it can support"] == (
+        f"10^{low:.2f} to 10^{high:.2f}: {odds(low)} for real, {odds(high)} for fake"
+    )
     limits = sorted(detector.threshold(evidence=part) for part in parts)
     assert entries["false alarms surely under"] == (
         f"20.00%: fake only beyond the score {limits[0]:.2f} to {limits[1]:.2f}, by delivery"

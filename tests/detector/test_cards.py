@@ -83,6 +83,8 @@ def test_table_shows_verdicts_in_words(table):
     assert "error: no such file: no&lt;such&gt;.png" in shown
     assert "<such>" not in shown
     assert "3 fake, 3 inconclusive, 1 not read" in shown
+    assert "+2.6<br>about 350 to 1<" in shown
+    assert "(about 350 to 1, likelihood ratio 10^2.6)" in shown
 
 
 def test_table_works_like_any_dataframe(table, tmp_path):

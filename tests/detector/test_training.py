@@ -152,8 +152,13 @@ def test_fake_must_exceed_the_threshold():
         detector.held_out[0] = np.full(60, highest)
         row = detector.row(picture, max_fpr=0.1)
         assert (row["verdict"], row["threshold"]) == (verdict, highest)
-    assert "not beyond the false-alarm rate asked for" in row["reason"]
+    assert "but not beyond the limit of 10 % false alarms that was asked for" in row["reason"]
     assert detector.row(Extraction("x", real[0], LOSSLESS), max_fpr=0.1)["verdict"] == "real"
+    detector.max_fpr = 0.1
+    assert (
+        "but not beyond the model's default limit of 10 % false" in detector.row(picture)["reason"]
+    )
+    detector.max_fpr = None
     assert detector.row(picture)["verdict"] == "fake"
     assert np.isnan(detector.row(picture)["threshold"])
     with pytest.raises(OperatingPointError, match="60 held-out real pictures"):

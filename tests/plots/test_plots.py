@@ -10,6 +10,7 @@ import pytest
 from helpers import make_picture
 
 import freqfake
+from freqfake.evidence.calibration import odds
 from freqfake.evidence.metrics import cllr, cllr_min
 from freqfake.features.rings import ring_profiles
 
@@ -262,6 +263,7 @@ def test_verbal_scale_places_the_ratio(llr, place, title):
     mark = ax.get_lines()[-1]
     assert mark.get_ydata()[0] == pytest.approx(place)
     assert ax.get_title() == title
+    assert ax.texts[0].get_text().endswith(odds(llr))
     steps = [label.get_text() for label in ax.get_yticklabels()]
     assert (steps[0], steps[6], steps[-1]) == (
         "extremely strong, real", "no support", "extremely strong, generated")  # fmt: skip

@@ -169,7 +169,7 @@ def test_sorting_by_click(browser, pages):
     show(browser, pages["index"])
     buttons = browser.find_elements("css selector", "#pictures thead button")
     assert [button.text for button in buttons] == [
-        "Picture", "Verdict", "log10 LR", "Pixels", "Format"
+        "Picture", "Verdict", "Evidence", "Pixels", "Format"
     ]  # fmt: skip
     before = column(browser, 1)
     buttons[3].click()
