@@ -176,7 +176,8 @@ def test_training_from_photographs_alone(picture_folders, tmp_path):
     sides = ["--real", tmp_path / "real", "--fake", picture_folders / "fake" / "00.png"]
     done = run("train", *sides, "--simulate", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert f"12 real and 13 generated pictures, 12 of them simulated: {out}" in done.stderr
+    counts = "trained on 12 real and 13 generated pictures, 12 of them simulated"
+    assert f"wrote {out}: {counts}\n" in done.stderr
     assert "files alone" not in done.stderr
     done = run("info", out)
     assert "13 generated pictures, 12 of them simulated from the real ones" in done.stdout
