@@ -87,7 +87,8 @@ ALWAYS = [
     ["evaluate", *SIDES],
     "[getattr(freqfake, name) for name in freqfake.__all__]",
     "freqfake.load_detector().card()._repr_html_()",
-    "import freqfake.plots, freqfake.report, freqfake.serve, freqfake.crops.video, freqfake.detector.robustness",
+    "import freqfake.plots, freqfake.report, freqfake.crops.video, freqfake.detector.robustness",
+    "import freqfake.serve.server",
 ]
 PROGRAM = """
 import contextlib, io, json, sys
