@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
-from helpers import COMMAND, ROOT
+from helpers import COMMAND
 
 
 @dataclass
@@ -57,11 +57,15 @@ class Served:
 
 
 def start(temporary: Path, *arguments: str, code: str = "", browser: bool = False) -> Served:
+<<<<<<< HEAD
     environment = {
         **os.environ,
         "TMPDIR": str(temporary),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
+=======
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+>>>>>>> h-web
     program = [sys.executable, "-c", code] if code else COMMAND
     command = [*program, "serve", *([] if browser else ["--no-browser"]), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

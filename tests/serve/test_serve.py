@@ -1,10 +1,12 @@
 """The page's requests: what is answered, and what is refused."""
 
+import contextlib
 import json
 import re
 import socket
 import struct
 import threading
+import time
 import zlib
 from html import unescape
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from helpers import make_picture, run
 from PIL import Image
-from serving import running
+from serving import running, until
 
 from freqfake._text import printable
 
@@ -256,13 +258,29 @@ def test_too_large_and_too_many(tmp_path, small):
         assert b"6 pictures: save" in served.send(b"x", "y.png")[2]
 
 
-def test_an_upload_that_is_broken_off_leaves_nothing(served):
-    before, table = set(files(served)), rows(served)
+@contextlib.contextmanager
+def half_sent(served):
+    """A connection over which half a picture was sent."""
     head = f"POST /{served.token}/pictures?name=half.png HTTP/1.1\r\nHost: {served.host}\r\n"
     head += f"Origin: {served.origin}\r\nContent-Length: 1000000\r\n\r\n"
     host, port = served.host.split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(head.encode() + bytes(500_000))
+        yield
+
+
+def test_what_is_too_large_is_not_stored(tmp_path):
+    with running(tmp_path, "--max-pixels", "20000", code=SMALL_LIMITS) as served, half_sent(served):
+        until(lambda: any(path.stat().st_size for path in served.temporary.rglob("0.png")))
+        time.sleep(0.5)
+        (path,) = served.temporary.rglob("0.png")
+        assert path.stat().st_size <= 100_000
+
+
+def test_an_upload_that_is_broken_off_leaves_nothing(served):
+    before, table = set(files(served)), rows(served)
+    with half_sent(served):
+        pass
     for _ in range(100):
         assert served.ask("GET", "")[0] == 200
         if set(files(served)) == before:
