@@ -57,15 +57,7 @@ class Served:
 
 
 def start(temporary: Path, *arguments: str, code: str = "", browser: bool = False) -> Served:
-<<<<<<< HEAD
-    environment = {
-        **os.environ,
-        "TMPDIR": str(temporary),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    }
-=======
     environment = {**os.environ, "TMPDIR": str(temporary)}
->>>>>>> h-web
     program = [sys.executable, "-c", code] if code else COMMAND
     command = [*program, "serve", *([] if browser else ["--no-browser"]), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

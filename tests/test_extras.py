@@ -87,13 +87,8 @@ ALWAYS = [
     ["evaluate", *SIDES],
     "[getattr(freqfake, name) for name in freqfake.__all__]",
     "freqfake.load_detector().card()._repr_html_()",
-<<<<<<< HEAD
-    "import freqfake.plots, freqfake.report, freqfake.serve",
-    "import freqfake.crops.video, freqfake.detector.robustness",
-=======
     "import freqfake.plots, freqfake.report, freqfake.crops.video, freqfake.detector.robustness",
     "import freqfake.serve.server",
->>>>>>> h-web
 ]
 PROGRAM = """
 import contextlib, io, json, sys
