@@ -45,8 +45,8 @@ class TrainingDomain:
         X: npt.NDArray[Any],
         y: npt.NDArray[np.int64],
         facts: Sequence[ImageFacts],
-        groups: npt.NDArray[Any] | None = None,
-        weights: npt.NDArray[Any] | None = None,
+        groups: npt.NDArray[Any],
+        weights: npt.NDArray[Any],
     ) -> Self:
         """Learn from the training pictures.
 
@@ -56,19 +56,14 @@ class TrainingDomain:
         y : ndarray of shape (n_pictures,)
             1 for fake, 0 for real.
         facts : sequence of ImageFacts
-        groups : ndarray of shape (n_pictures,), optional
+        groups : ndarray of shape (n_pictures,)
             Equal for copies of the same picture.
-        weights : ndarray of shape (n_pictures,), optional
+        weights : ndarray of shape (n_pictures,)
         """
         self.codings_ = tuple(sorted({fact.coding for fact in facts}))
         self.min_side_, self.max_side_ = _side_range(facts)
         kind = ClassDistance if X.shape[1] == len(FEATURE_NAMES) else NeighbourDistance
-        self.range_ = kind().fit(
-            X,
-            y,
-            np.arange(len(X)) if groups is None else groups,
-            np.ones(len(X)) if weights is None else weights,
-        )
+        self.range_ = kind().fit(X, y, groups, weights)
         return self
 
     def moved_to(self, facts: Sequence[ImageFacts], *, keep_sizes: bool) -> Self:

@@ -153,7 +153,8 @@ def test_between_the_classes_the_verdict_is_inconclusive():
 def test_few_unseen_pictures_exceed_the_usual_distance():
     real, fake = features_of_two_groups(100)
     y = np.repeat([0, 1], 100)
-    domain = TrainingDomain().fit(np.concatenate([real, fake]), y, [LOSSLESS])
+    X, groups, weights = np.concatenate([real, fake]), np.arange(200), np.ones(200)
+    domain = TrainingDomain().fit(X, y, [LOSSLESS], groups, weights)
     unseen = np.concatenate(features_of_two_groups(500, seed=9))
     share = np.mean(
         [domain.range_.distance(features) > domain.range_.limit_ for features in unseen]

@@ -112,6 +112,14 @@ def test_the_neutral_score_of_two_normals_is_in_the_middle(n_fake, mean, gap):
     assert neutral_score(scores, y) == pytest.approx(mean + gap / 2, abs=0.06)
 
 
+def test_a_score_of_zero_has_a_ratio_of_one_wherever_the_classes_lie():
+    """The slope then solves 6 P(real | 6) = 4 P(fake | 4), the gradient of the likelihood."""
+    scores, y = np.repeat([4.0, 6.0], 1000), np.repeat([0, 1], 1000)
+    calibrator = LikelihoodRatioCalibrator().fit(scores, y)
+    p_fake_4, p_fake_6 = posterior(calibrator.slope_ * np.array([4, 6]))
+    assert 6 * (1 - p_fake_6) == pytest.approx(4 * p_fake_4, rel=1e-3)
+
+
 def test_the_neutral_score_is_where_logistic_regression_is_undecided():
     """Classes of unequal variance: not the middle of their means."""
     rng = np.random.default_rng(0)

@@ -234,6 +234,12 @@ def test_empty_and_large_files_are_refused(tmp_path):
         read_image(tmp_path / "large", max_pixels=1 << 28)
 
 
+def test_the_largest_tile_of_a_small_picture(tmp_path):
+    for height, about_tiles in ((2048, False), (2049, True)):  # 2^22 pixels, and more
+        (tmp_path / "t.tif").write_bytes(tiled(2048, height))
+        assert ("tiles of 2048" in next(refusals(tmp_path / "t.tif"))) == about_tiles
+
+
 @pytest.mark.parametrize(
     "name", sorted(set(Image.registered_extensions().values()) & set(Image.ID))
 )
