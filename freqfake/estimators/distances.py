@@ -7,7 +7,7 @@ import numpy.typing as npt
 def distances(X: npt.ArrayLike, Y: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Euclidean distances between all points of two sets.
 
-    The same numbers as those of :func:`scipy.spatial.distance.cdist`, whose import takes longer
+    The same numbers as those of ``scipy.spatial.distance.cdist``, whose import takes longer
     than scoring a picture.
 
     Parameters

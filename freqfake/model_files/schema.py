@@ -161,7 +161,7 @@ def name_of(kind: type) -> str:
 
 
 def class_of(name: str) -> type[Any]:
-    """Class that a model file means by a name of :data:`CLASSES`."""
+    """Class that a model file means by a name of ``CLASSES``."""
     found: type[Any] = pkgutil.resolve_name(CLASSES[name])
     return found
 
