@@ -4,11 +4,13 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -61,6 +63,8 @@ def start(temporary: Path, *arguments: str, code: str = "", browser: bool = Fals
     program = [sys.executable, "-c", code] if code else COMMAND
     command = [*program, "serve", *([] if browser else ["--no-browser"]), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if os.name == "posix":  # a shell makes background programs ignore Ctrl-C
+        pipes["preexec_fn"] = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, env=environment, cwd=temporary.parent, **pipes)
     address = process.stdout.readline().strip()
     if not address:

@@ -489,13 +489,13 @@ def results(tmp_path_factory, config_file, picture_folders) -> Path:
     """Results of every run on a few small pictures, in one partition for each set."""
     work = tmp_path_factory.mktemp("work")
     options = ["--config", config_file, "--data", picture_folders, "--work", work]
-    options = [*map(str, options), "--limit", "16", "--n-jobs", "2"]
+    options = [*map(str, options), "--limit", "16"]
     between_sets = {"table2", "table3", "table4", "peers"}
     of_one = [*sorted(set(ALL) - between_sets), *(["deep"] if find_spec("torch") else [])]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("benchmarks.harness.config.N_PARTITIONS", 1)
-        assert main([*between_sets, *options]) == 0
-        assert main([*of_one, *options, "--sets", "one", "alone"]) == 0
+        assert main([*between_sets, *options, "--n-jobs", "2"]) == 0
+        assert main([*of_one, *options, "--n-jobs", "1", "--sets", "one", "alone"]) == 0
     return work / "results"
 
 

@@ -339,7 +339,7 @@ BROKEN = {
     "empty.mp4": "the file is empty",
     "folder.mp4": "no videos in this folder",
     "missing.mp4": "no such file",
-    "http://example.org/a.mp4": "no such file",
+    "http://example.org/a.mp4": "an address, not a file; download it first",
 }
 
 
