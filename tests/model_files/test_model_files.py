@@ -92,6 +92,8 @@ OTHERS = {
     "safetensors": (struct.pack("<Q", 2) + b"{}", "is a safetensors file, but not a model of"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "is an HDF5 file, .*freqfake deep score --weights"),
     "onnx": (b"\x08\x08\x12\x07pytorch\x1a\x03", "is an ONNX file: .*onnxruntime runs them"),
+    "onnx of 2017": (b"\x08\x03\x12\x07pytorch\x1a\x03", "is an ONNX file"),
+    "beginning like a pickle": (b"\x80\x09" + bytes(99), NO_MODEL),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), NO_MODEL),
     "html": (b"<!DOCTYPE html><title>404</title>", NO_MODEL),
     "json": (b' {"model": []}', NO_MODEL),
@@ -336,6 +338,14 @@ def of_other_size(tree, arrays):
         arrays[f"classifier.{name}"] = arrays[f"classifier.{name}"][..., :6].copy()
 
 
+def all_of_other_size(tree, arrays):
+    tree["classifier"]["n_features_in_"] = 6
+    for name, array in arrays.items():
+        for axis, length in enumerate(array.shape):
+            if length == 1800:
+                arrays[name] = arrays[name].take(range(6), axis)
+
+
 def a_ridge_regression(tree, arrays):
     panel = tree["classifier"]
     kept = {name: panel[name] for name in ("alpha", "classes_", "mean_", "scale_", "coef_")}
@@ -374,6 +384,7 @@ INVALID_PANEL = {
         "coef_ has 2 dimensions, not 3",
     ),
     "other features": (of_other_size, "the parts are for [6, 1800] features, not for 1800"),
+    "other features everywhere": (all_of_other_size, "are for [6] features, not for 1800"),
     "no panel": (a_ridge_regression, "only a panel distinguishes deliveries"),
     "no reach": (with_value("classifier.reach", 0.0), "reach must lie between 1e-30 and 1e+15"),
 }
