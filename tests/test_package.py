@@ -71,11 +71,16 @@ HEAVY = """
 def test_scoring_a_picture_imports_no_more_than_it_needs(side):
     """These take longer to import than a picture takes to score."""
     picture = min((ROOT / "tests" / "samples" / side).iterdir())
-    code = "import sys; from freqfake.cli import main; main(); print(*sys.modules, file=sys.stderr)"
+    code = (
+        "import sys, scipy.fft; before = set(sys.modules); from freqfake.cli import main; main(); "
+        "print(*sys.modules.keys() - before, file=sys.stderr)"
+    )
     command = [sys.executable, "-c", code, "score", str(picture)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 2
-    assert not set(done.stderr.split()) & set(HEAVY.split())
+    loaded = set(done.stderr.split())
+    assert "freqfake.features.rich" in loaded
+    assert not loaded & set(HEAVY.split())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -184,7 +184,13 @@ class TestPackages:
     def test_the_sdist_holds_the_files_of_a_clone(self, sdist):
         wanted = {"benchmarks", "docs", "freqfake", "notebooks", "tests", ".ci", ".github"}
         wanted |= {"pyproject.toml", ".pre-commit-config.yaml", "CITATION.cff", "LICENSE"}
-        wanted |= {".dockerignore", ".pre-commit-hooks.yaml", "Dockerfile", "action.yml"}
+        wanted |= {
+            ".dockerignore",
+            ".pre-commit-hooks.yaml",
+            "Dockerfile",
+            "action.yml",
+            "hatch_build.py",
+        }
         wanted |= {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
         tops = {name.partition("/")[0] for name in sdist}
         assert wanted <= tops
