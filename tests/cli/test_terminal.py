@@ -143,6 +143,7 @@ def test_every_example_is_a_valid_command_line(parser):
 
 
 def test_help_is_plain_in_a_pipe_and_coloured_on_a_terminal():
+    pytest.importorskip("rich_argparse", reason="coloured help needs the extra cli")
     status, shown = show("score", "--help")
     assert status == 0
     assert "\x1b[36m--max-fpr" in shown
@@ -457,6 +458,7 @@ def test_the_tab_key_completes(shell, tmp_path):
     command, install = SHELLS[shell]
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
+    pytest.importorskip("shtab", reason="completion needs the extra cli")
     (tmp_path / "face.png").touch()
     (tmp_path / "folder").mkdir()
     done = run("completion", shell)
@@ -472,6 +474,7 @@ def test_the_tab_key_completes(shell, tmp_path):
 
 
 def test_tcsh_gets_a_script():
+    pytest.importorskip("shtab", reason="completion needs the extra cli")
     done = run("completion", "tcsh")
     assert done.returncode == 0
     assert "complete freqfake" in done.stdout

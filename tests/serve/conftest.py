@@ -8,8 +8,6 @@ from serving import Served, running
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    for package in ("starlette", "uvicorn", "jinja2", "matplotlib"):
-        pytest.importorskip(package)
     with running(tmp_path_factory.mktemp("served")) as found:
         yield found
         found.process.terminate()

@@ -18,6 +18,9 @@ from serving import running, until
 
 from freqfake._text import printable
 
+for package in ("starlette", "uvicorn", "jinja2", "matplotlib"):
+    pytest.importorskip(package, reason="the page needs the extra web")
+
 HOSTILE = "\"><img src=x onerror='window.hacked=1'><b>.png"
 
 

@@ -9,6 +9,9 @@ from helpers import make_picture, run
 from PIL import Image
 from serving import running, until
 
+for package in ("starlette", "uvicorn", "jinja2", "matplotlib"):
+    pytest.importorskip(package, reason="the page needs the extra web")
+
 HOSTILE = "\"><img src=x onerror='window.hacked=1'>.png"
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from serving import running
 
 for package in ("starlette", "uvicorn", "jinja2", "matplotlib"):
-    pytest.importorskip(package)
+    pytest.importorskip(package, reason="the page needs the extra web")
 
 WORDS = {"SIGINT": "interrupted", "SIGTERM": "ended by SIGTERM", "SIGHUP": "ended by SIGHUP"}
 
