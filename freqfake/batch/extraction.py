@@ -12,6 +12,7 @@ from ..exceptions import FreqFakeError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..features.rich import rich_features
 from ..features.spectrum import Spectrum
+from ..features.student import student_features
 from ..pictures.arrays import check_shape, to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
@@ -22,7 +23,7 @@ from .parallel import Inputs, map_pictures, warn_left_out
 if TYPE_CHECKING:
     import pandas as pd
 
-FeatureSet = Literal["asynchrony", "rich"]
+FeatureSet = Literal["asynchrony", "rich", "student"]
 
 Compute = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 Result = TypeVar("Result")
@@ -105,8 +106,9 @@ def iter_features(
     ----------
     inputs : path or iterable of paths, arrays and PIL images
         Folders and globs are expanded (:func:`freqfake.find_images`).
-    features : {"asynchrony", "rich"}
-        The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
+    features : {"asynchrony", "rich", "student"}
+        The six of :func:`freqfake.asynchrony_features`, :func:`freqfake.rich_features`, or, of
+        pictures that show one face, :func:`freqfake.features.student.student_features`.
     spectrum, dtype
         For the six, see :func:`freqfake.asynchrony_features`. Scores are made from double
         precision: in single, they would differ between versions of the packages by 1e-5.
@@ -140,9 +142,12 @@ def feature_function(
 ) -> Compute:
     """Make the function that computes a feature set."""
     if features not in get_args(FeatureSet):
-        raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
+        words = ", ".join(map(repr, get_args(FeatureSet)))
+        raise ValueError(f"`features` must be one of {words}; got {features!r}")
     if features == "rich":
         return rich_features
+    if features == "student":
+        return student_features
     return functools.partial(asynchrony_features, spectrum=spectrum, dtype=dtype)
 
 

@@ -106,10 +106,15 @@ def add_verdict(command: argparse.ArgumentParser) -> None:
     """Add the options that a verdict depends on."""
     verdict = command.add_argument_group("verdict")
     add_model(verdict)
+    add_operating_point(verdict, prior=0.5)
+
+
+def add_operating_point(verdict: Any, *, prior: float | None) -> None:
+    """Add ``--max-fpr`` and ``--prior``, whose default may be left to the command."""
     text = "upper confidence bound on the rate of real pictures called fake"
     verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=text)
-    text = "prior probability of fake (default: %(default)s)"
-    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+    text = "prior probability of fake (default: 0.5)"
+    verdict.add_argument("--prior", type=float, default=prior, metavar="P", help=text)
 
 
 def add_max_pixels(command: argparse.ArgumentParser) -> None:

@@ -47,10 +47,10 @@ def add_crops(parts: Any) -> None:
     _add_cut(frames)
 
 
-def add_margin(command: Any) -> None:
-    """Add ``--margin``."""
-    text = "margin around a face, as a fraction of its size (default: %(default)s)"
-    command.add_argument("--margin", type=float, default=0.3, metavar="PART", help=text)
+def add_margin(command: Any, default: float | None = 0.3) -> None:
+    """Add ``--margin``, whose default may be left to the command."""
+    text = "margin around a face, as a fraction of its size (default: 0.3)"
+    command.add_argument("--margin", type=float, default=default, metavar="PART", help=text)
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:

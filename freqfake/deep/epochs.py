@@ -28,7 +28,7 @@ from .networks.weights import (
     save_network,
     save_tensors,
 )
-from .pictures import Augmentation, PictureSet, mirrored, slightly_changed
+from .pictures import Augmentation, PictureSet, mirrored, partly_covered, slightly_changed
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
 CURVES, CONFUSION = "curves.png", "confusion.png"
@@ -46,14 +46,17 @@ class Recipe:
     epochs, batch_size : int
     learning_rates : tuple of float
         Each for an equal share of the epochs, in this order.
-    augmentation : {"mirrored", "slightly_changed"}
+    augmentation : {"mirrored", "slightly_changed", "partly_covered"}
         See :mod:`freqfake.deep.pictures`.
+    weight_decay : float
+        Decoupled from the gradient (Loshchilov & Hutter 2019).
     """
 
     epochs: int
     batch_size: int
     learning_rates: tuple[float, ...]
     augmentation: str
+    weight_decay: float = 0.0
 
     def learning_rate(self, epoch: int) -> float:
         """Rate of an epoch, counted from 0."""
@@ -61,7 +64,7 @@ class Recipe:
 
 
 _AUGMENTATIONS: dict[str, Augmentation] = {
-    function.__name__: function for function in (mirrored, slightly_changed)
+    function.__name__: function for function in (mirrored, slightly_changed, partly_covered)
 }
 
 
@@ -104,7 +107,9 @@ class Run:
         seed: int,
     ) -> None:
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(network.parameters(), betas=_BETAS)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), betas=_BETAS, weight_decay=recipe.weight_decay
+        )
         self.recipe, self.out, self.device, self.seed = recipe, out, device, seed
         self.mixed_precision = mixed_precision
         self.log: list[_Row] = []

@@ -19,6 +19,7 @@ RECIPES = {
     "dldfd": Recipe(25, 32, (1e-3,), "mirrored"),
     "meso4": _MESO,
     "mesoinception4": _MESO,
+    "student": Recipe(16, 32, (2e-3, 1e-3, 5e-4, 1e-4), "partly_covered", weight_decay=0.02),
 }
 
 
@@ -137,6 +138,7 @@ def _recipe(
         usual.batch_size if batch_size is None else batch_size,
         rates,
         usual.augmentation,
+        usual.weight_decay,
     )
     if recipe.epochs < 1 or recipe.batch_size < 1 or min(rates) <= 0:
         raise ValueError(

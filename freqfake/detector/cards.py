@@ -41,6 +41,7 @@ _HEADING = 'style="text-align: left; padding-top: 0.8em"'
 _FEATURES = {
     "rich": "rich features: rings, noise residuals, block transforms",
     "asynchrony": "the six asynchrony features (Le & Woo 2021)",
+    "student": "80 features of a face by the embedded network",
 }
 
 

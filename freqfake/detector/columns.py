@@ -5,6 +5,8 @@ from typing import Any
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
 FACE_NUMBERS = FACE_COLUMNS[1:6]
+FRAME_NUMBERS = ("n_frames", "n_real", "n_fake")
+FRAME_COLUMNS = (*SCORE_COLUMNS[:-1], *FRAME_NUMBERS, SCORE_COLUMNS[-1])
 PROVENANCE_COLUMNS = ("sha256", "model_sha256", "max_fpr", "threshold", "prior", "versions")
 
 

@@ -176,7 +176,7 @@ def _face_rows(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
     if isinstance(boxes, Unreadable):
         return [as_face(terms.model.row(boxes))]
     if not len(boxes):
-        return [as_face(_inconclusive(terms, picture.path, "no face found"))]
+        return [as_face(undecided(terms, picture.path, "no face found"))]
     return [_face_row(terms, picture, *face) for face in enumerate(boxes.tolist())]
 
 
@@ -186,11 +186,12 @@ def _face_row(terms: Terms, picture: Picture, number: int, box: list[int]) -> Ro
     facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
     row = _whole_row(terms, Picture(picture.path, picture.pixels[top:bottom, left:right], facts))
     if row["error"]:  # e.g. too small for the features; the picture itself was read
-        row = _inconclusive(terms, picture.path, row["error"])
+        row = undecided(terms, picture.path, row["error"])
     return as_face(row, number, *box)
 
 
-def _inconclusive(terms: Terms, path: str, reason: str) -> Row:
+def undecided(terms: Terms, path: str, reason: str) -> Row:
+    """Row of a picture that was read, but cannot be judged."""
     return as_row(path, math.nan, 0.0, terms.prior, "inconclusive", reason)
 
 

@@ -1,0 +1,181 @@
+"""Score the largest face of pictures, and of frames of videos, by a model of the student."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..batch.extraction import Extraction, Picture, Unreadable, attempt, compute_features
+from ..batch.parallel import Inputs, map_pictures
+from ..batch.tables import Row
+from ..crops.faces import face_square, find_faces
+from ..crops.mtcnn import require_nets
+from ..crops.video import is_video, read_frames
+from ..exceptions import FreqFakeError, MissingExtraError
+from ..pictures.facts import ImageFacts
+from ..pictures.reading import ImageLike, read_any
+from .columns import FRAME_COLUMNS, FRAME_NUMBERS
+from .scoring import Terms, undecided
+
+N_FRAMES = 20  # of a video, by default
+NO_FACE = "no face found"
+
+
+@dataclass(frozen=True)
+class FaceScore:
+    """Score of the largest face of a picture, or of a frame of a video.
+
+    Attributes
+    ----------
+    row : dict
+        As :meth:`freqfake.Detector.score` gives it for a picture.
+    time : float
+        Seconds since the first frame; 0 for a picture.
+    box : tuple of int
+        Left, top, right and bottom edge of the pixels that were scored; empty without a face.
+    extraction : Extraction, optional
+        Features of the face, if it is one that the model can judge.
+    """
+
+    row: Row
+    time: float = 0.0
+    box: tuple[int, ...] = ()
+    extraction: Extraction | None = None
+
+
+@dataclass(frozen=True)
+class FaceScores:
+    """Scores of one input.
+
+    Attributes
+    ----------
+    row : dict
+        With the columns of :data:`freqfake.detector.columns.FRAME_COLUMNS`.
+    frames : tuple of FaceScore
+        In the order of time; one for a picture, none for an input that cannot be read.
+    """
+
+    row: Row
+    frames: tuple[FaceScore, ...] = ()
+
+
+def score_faces(
+    terms: Terms,
+    inputs: Inputs,
+    *,
+    n_frames: int = N_FRAMES,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Iterator[FaceScores]:
+    """Score the largest face of each picture, or of each of some frames of each video.
+
+    The features of a video are the means over its frames with a face that the model can judge. Its
+    likelihood ratio is that of a picture with these features: frames of one video are too much
+    alike to count as separate evidence.
+
+    Parameters
+    ----------
+    terms : Terms
+        With a model of the features ``student``.
+    inputs, n_jobs, progress
+        See :func:`freqfake.iter_features`; files with a video ending are read as videos.
+    n_frames : int
+        Frames to score of each video, evenly spaced.
+
+    Yields
+    ------
+    FaceScores
+        One for each input, in the order given.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra ``faces`` is not installed, or ``video`` when a video is read.
+    """
+    if terms.model.features != "student":
+        raise ValueError(
+            f"`terms` must have a model of the features 'student'; got {terms.model.features!r}"
+        )
+    if n_frames < 1:
+        raise ValueError(f"`n_frames` must be at least 1; got {n_frames}")
+    require_nets()
+    job = functools.partial(_score_input, terms, n_frames)
+    return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
+
+
+def _score_input(
+    terms: Terms, n_frames: int, path: str, image: ImageLike | FreqFakeError, facts: Any
+) -> FaceScores:
+    """Read and score one input, in any process."""
+
+    def looked() -> Sequence[FaceScore]:
+        if isinstance(image, FreqFakeError):
+            raise image
+        if isinstance(image, str) and is_video(image):
+            options = {"count": n_frames, "max_pixels": terms.max_pixels}
+            frames = read_frames(image, **options)
+            return [_face(terms, path, frame.pixels, time=frame.time) for frame in frames]
+        pixels, own = read_any(image, max_pixels=terms.max_pixels)
+        return [_face(terms, path, pixels, facts or own)]
+
+    try:
+        frames = attempt(path, looked)
+    except MissingExtraError:
+        raise
+    if isinstance(frames, Unreadable):
+        return FaceScores(_counted(terms.model.row(frames), ()))
+    return FaceScores(_joined(terms, path, frames), tuple(frames))
+
+
+def _face(
+    terms: Terms,
+    path: str,
+    pixels: npt.NDArray[Any],
+    facts: ImageFacts | None = None,
+    *,
+    time: float = 0.0,
+) -> FaceScore:
+    """Score the largest face of a picture or a frame."""
+    faces = find_faces(pixels)
+    if not faces:
+        return FaceScore(undecided(terms, path, NO_FACE), time)
+    box = face_square(faces[0], pixels.shape[1], pixels.shape[0])
+    left, top, right, bottom = box
+    known = read_any(pixels[:1])[1] if facts is None else facts
+    facts = dataclasses.replace(known, width=right - left, height=bottom - top)
+    picture = Picture(path, pixels[top:bottom, left:right], facts)
+    found = compute_features(picture, terms.model.compute)
+    row = terms.model.row(found, max_fpr=terms.max_fpr, prior=terms.prior)
+    if isinstance(found, Unreadable):  # the picture itself was read
+        return FaceScore(undecided(terms, path, found.error), time, box)
+    judged = not terms.model.domain.objections(found.features, facts)
+    return FaceScore(row, time, box, found if judged else None)
+
+
+def _joined(terms: Terms, path: str, frames: Sequence[FaceScore]) -> Row:
+    """Row of an input whose frames are scored."""
+    judged = [frame.extraction for frame in frames if frame.extraction is not None]
+    if len(frames) == 1:
+        return _counted(frames[0].row, frames if judged else ())
+    if not judged:
+        reasons = [frame.row["reason"] for frame in frames if frame.box]
+        reason = reasons[0] if reasons else NO_FACE
+        return _counted(undecided(terms, path, f"in all of {len(frames)} frames: {reason}"), ())
+    mean = np.mean([face.features for face in judged], axis=0)
+    extraction = Extraction(path, mean, judged[len(judged) // 2].facts)
+    row = terms.model.row(extraction, max_fpr=terms.max_fpr, prior=terms.prior)
+    row = _counted(row, [frame for frame in frames if frame.extraction is not None])
+    reason = f"{row['reason']}; alone, {row['n_fake']} of {row['n_frames']} frames look generated"
+    return {**row, "reason": reason}
+
+
+def _counted(row: Row, frames: Sequence[FaceScore]) -> Row:
+    """Add the number of frames scored, and of those that would be called real and fake alone."""
+    verdicts = [frame.row["verdict"] for frame in frames]
+    counts = (len(frames), verdicts.count("real"), verdicts.count("fake"))
+    row = {**row, **dict(zip(FRAME_NUMBERS, counts, strict=True))}
+    return {name: row[name] for name in FRAME_COLUMNS}
