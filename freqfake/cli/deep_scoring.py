@@ -87,7 +87,7 @@ def _by_student(args: argparse.Namespace) -> int:
     from ..detector.columns import FRAME_COLUMNS
     from ..detector.detector import load_detector
     from ..detector.frames import score_faces
-    from ..detector.scoring import Terms
+    from ..detector.terms import Terms
 
     prior = _PRIOR if args.prior is None else args.prior
     model = load_detector("student")

@@ -19,7 +19,7 @@ from .common import (
 from .words import Tally
 
 if TYPE_CHECKING:
-    from ..detector.scoring import VerdictOptions
+    from ..detector.terms import VerdictOptions
 
 _PAGE_ENDINGS = (".html", ".htm")
 _EXAMPLES = """

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..batch.extraction import Extraction, Picture, Unreadable, attempt, compute_features
 from ..batch.parallel import Inputs, map_pictures
@@ -15,11 +14,10 @@ from ..batch.tables import Row
 from ..crops.faces import face_square, find_faces
 from ..crops.mtcnn import require_nets
 from ..crops.video import is_video, read_frames
-from ..exceptions import FreqFakeError, MissingExtraError
-from ..pictures.facts import ImageFacts
+from ..exceptions import FreqFakeError
 from ..pictures.reading import ImageLike, read_any
 from .columns import FRAME_COLUMNS, FRAME_NUMBERS
-from .scoring import Terms, undecided
+from .terms import Terms, undecided
 
 N_FRAMES = 20  # of a video, by default
 NO_FACE = "no face found"
@@ -94,7 +92,7 @@ def score_faces(
     Raises
     ------
     MissingExtraError
-        The extra ``faces`` is not installed, or ``video`` when a video is read.
+        The extra ``faces`` is not installed.
     """
     if terms.model.features != "student":
         raise ValueError(
@@ -118,40 +116,33 @@ def _score_input(
         if isinstance(image, str) and is_video(image):
             options = {"count": n_frames, "max_pixels": terms.max_pixels}
             frames = read_frames(image, **options)
-            return [_face(terms, path, frame.pixels, time=frame.time) for frame in frames]
+            return [
+                score_face(terms, Picture(path, *read_any(frame.pixels)), time=frame.time)
+                for frame in frames
+            ]
         pixels, own = read_any(image, max_pixels=terms.max_pixels)
-        return [_face(terms, path, pixels, facts or own)]
+        return [score_face(terms, Picture(path, pixels, facts or own))]
 
-    try:
-        frames = attempt(path, looked)
-    except MissingExtraError:
-        raise
+    frames = attempt(path, looked)
     if isinstance(frames, Unreadable):
         return FaceScores(_counted(terms.model.row(frames), ()))
     return FaceScores(_joined(terms, path, frames), tuple(frames))
 
 
-def _face(
-    terms: Terms,
-    path: str,
-    pixels: npt.NDArray[Any],
-    facts: ImageFacts | None = None,
-    *,
-    time: float = 0.0,
-) -> FaceScore:
-    """Score the largest face of a picture or a frame."""
-    faces = find_faces(pixels)
+def score_face(terms: Terms, picture: Picture, *, time: float = 0.0) -> FaceScore:
+    """Score the largest face of a picture, or of a frame, that was read."""
+    path, pixels = picture.path, picture.pixels
+    faces = find_faces(pixels, max_pixels=terms.max_pixels)
     if not faces:
         return FaceScore(undecided(terms, path, NO_FACE), time)
     box = face_square(faces[0], pixels.shape[1], pixels.shape[0])
     left, top, right, bottom = box
-    known = read_any(pixels[:1])[1] if facts is None else facts
-    facts = dataclasses.replace(known, width=right - left, height=bottom - top)
-    picture = Picture(path, pixels[top:bottom, left:right], facts)
-    found = compute_features(picture, terms.model.compute)
-    row = terms.model.row(found, max_fpr=terms.max_fpr, prior=terms.prior)
+    facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
+    square = Picture(path, pixels[top:bottom, left:right], facts)
+    found = compute_features(square, terms.model.compute)
     if isinstance(found, Unreadable):  # the picture itself was read
         return FaceScore(undecided(terms, path, found.error), time, box)
+    row = terms.model.row(found, max_fpr=terms.max_fpr, prior=terms.prior)
     judged = not terms.model.domain.objections(found.features, facts)
     return FaceScore(row, time, box, found if judged else None)
 

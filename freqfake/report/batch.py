@@ -11,7 +11,7 @@ from typing import Unpack
 from .._files import PathLike
 from ..batch.parallel import map_pictures
 from ..detector.detector import Detector
-from ..detector.scoring import Terms, VerdictOptions
+from ..detector.terms import Terms, VerdictOptions
 from ..pictures.finding import find_images
 from ..pictures.reading import ImageLike
 from . import figures

@@ -16,7 +16,8 @@ from .._version import versions
 from ..batch.extraction import Extraction, Picture, Unreadable, read_picture
 from ..detector.detector import Detector, load_detector
 from ..detector.model import TrainedModel
-from ..detector.scoring import Terms, VerdictOptions, extraction_of, row_of
+from ..detector.scoring import extraction_of, row_of
+from ..detector.terms import Terms, VerdictOptions
 from ..evidence.calibration import posterior, verbal_equivalent
 from ..exceptions import FreqFakeError, ImageReadError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features

@@ -1,0 +1,139 @@
+"""Faces of pictures and videos, scored by the student."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import run, table
+
+pytest.importorskip("onnxruntime", reason="faces need the extra faces")
+
+from freqfake import load_detector
+from freqfake.crops.faces import Face, face_square
+from freqfake.detector.columns import FRAME_COLUMNS, SCORE_COLUMNS
+from freqfake.detector.frames import NO_FACE, score_faces
+from freqfake.detector.terms import Terms
+from freqfake.features.student import student_features
+from freqfake.pictures.reading import read_image
+
+SAMPLES = Path(__file__).parents[1] / "samples"
+FACE = SAMPLES / "real" / "astronaut.png"
+GENERATED = SAMPLES / "fake" / "mobilestylegan_200.webp"
+CAT = SAMPLES / "real" / "chelsea.png"
+
+
+@pytest.fixture(scope="module")
+def terms():
+    return Terms(load_detector("student"))
+
+
+def write_video(path, pictures) -> str:
+    """Write H.264 with one frame for each picture, at ten frames a second."""
+    av = pytest.importorskip("av", reason="videos need PyAV")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"crf": "18"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def test_the_square_has_the_area_of_the_box_and_lies_a_little_lower():
+    face = Face((100.0, 100.0, 180.0, 280.0), 1.0, np.zeros((5, 2)))  # 80 x 180: a side of 120
+    assert face_square(face, 1000, 1000) == (80, 136, 200, 256)
+    assert face_square(face, 150, 1000) == (30, 136, 150, 256)  # moved inwards
+    assert face_square(face, 90, 1000) == (0, 150, 90, 240)  # and made smaller
+
+
+def test_a_picture_is_judged_by_its_largest_face(terms):
+    (scored,) = score_faces(terms, [FACE])
+    (face,) = scored.frames
+    assert list(scored.row) == list(FRAME_COLUMNS)
+    left, top, right, bottom = face.box
+    expected = terms.model.decision_function(
+        [student_features(read_image(FACE)[top:bottom, left:right])]
+    )
+    assert scored.row["score"] == pytest.approx(expected[0])
+    assert right - left == bottom - top
+    assert scored.row["n_frames"] == (face.extraction is not None)
+    assert {name: scored.row[name] for name in SCORE_COLUMNS} == face.row
+
+
+def test_without_a_face_nothing_is_claimed(terms):
+    (scored,) = score_faces(terms, [CAT])
+    assert (scored.row["verdict"], scored.row["reason"]) == ("inconclusive", NO_FACE)
+    assert np.isnan(scored.row["score"])
+    assert scored.row["llr"] == 0
+    assert [scored.row[name] for name in ("n_frames", "n_real", "n_fake")] == [0, 0, 0]
+
+
+def test_unreadable_inputs_have_rows(terms, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"not a picture")
+    (tmp_path / "b.mp4").write_bytes(b"not a video")
+    inputs = [tmp_path / "a.png", tmp_path / "b.mp4", "missing.jpg", FACE]
+    rows = [scored.row for scored in score_faces(terms, inputs)]
+    assert [bool(row["error"]) for row in rows] == [True, True, True, False]
+    assert [row["verdict"] for row in rows[:3]] == ["", "", ""]
+
+
+class TestVideos:
+    def test_score_is_the_mean_over_the_frames(self, terms, tmp_path):
+        face, cat = read_image(FACE), read_image(CAT)
+        plain = np.zeros_like(face)
+        path = write_video(tmp_path / "a.mp4", [face, face, plain, np.flip(face, 1), face])
+        (scored,) = score_faces(terms, [path], n_frames=5)
+        assert len(cat)
+        assert [frame.time for frame in scored.frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+        assert [bool(frame.box) for frame in scored.frames] == [True, True, False, True, True]
+        judged = [f.row["score"] for f in scored.frames if f.extraction is not None]
+        assert scored.row["n_frames"] == len(judged)
+        if judged:
+            assert scored.row["score"] == pytest.approx(np.mean(judged))
+
+    def test_a_video_without_a_face(self, terms, tmp_path):
+        path = write_video(tmp_path / "a.mp4", [np.full((64, 64, 3), 90, np.uint8)] * 4)
+        (scored,) = score_faces(terms, [path], n_frames=2)
+        assert scored.row["verdict"] == "inconclusive"
+        assert scored.row["reason"] == "in all of 2 frames: no face found"
+
+    def test_processes_do_not_matter(self, terms, tmp_path):
+        path = write_video(tmp_path / "a.mp4", [read_image(FACE)] * 3)
+        inputs = [path, str(GENERATED), str(CAT)]
+        one, two = (
+            [scored.row for scored in score_faces(terms, inputs, n_frames=2, n_jobs=n)]
+            for n in (1, 2)
+        )
+        assert str(one) == str(two)
+
+
+def test_other_models_and_no_frames_are_refused(terms):
+    with pytest.raises(ValueError, match="features 'student'; got 'rich'"):
+        score_faces(dataclasses.replace(terms, model=load_detector()), [FACE])
+    with pytest.raises(ValueError, match="`n_frames` must be at least 1; got 0"):
+        score_faces(terms, [FACE], n_frames=0)
+
+
+class TestCommand:
+    def test_it_works_as_installed(self, tmp_path):
+        done = run("deep", "score", FACE, CAT, GENERATED, "--format", "csv")
+        rows = table(done.stdout)
+        assert done.returncode == 0
+        assert list(rows[0]) == list(FRAME_COLUMNS)
+        assert rows[1]["reason"] == NO_FACE
+        assert rows[2]["score"] != ""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["--threshold", "0.7"], "--threshold is not an option of the embedded student"),
+            (["--device", "cpu"], "--device is not an option of the embedded student"),
+            (["--weights", "a.h5", "--prior", "0.1"], "--prior is not an option of another"),
+        ],
+    )
+    def test_options_that_do_not_fit(self, arguments, words):
+        done = run("deep", "score", FACE, *arguments)
+        assert done.returncode == 2
+        assert words in done.stderr
