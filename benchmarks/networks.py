@@ -115,7 +115,6 @@ def _save_half(path: Path, network: Any, info: dict[str, Any]) -> None:
     weights = {
         name: value.half() if value.ndim > 1 else value
         for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
     }
     kept = {key: info[key] for key in ("epoch", "n_pictures", "validation") if key in info}
     about = {"network": network_name(network), "config": network.config, "info": kept}

@@ -9,18 +9,22 @@ from helpers import run, table
 
 pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 
-from freqfake import load_detector
+from freqfake import load_detector, read_image
 from freqfake.crops.faces import Face, face_square
 from freqfake.detector.columns import FRAME_COLUMNS, SCORE_COLUMNS
 from freqfake.detector.frames import NO_FACE, score_faces
 from freqfake.detector.terms import Terms
 from freqfake.features.student import student_features
-from freqfake.pictures.reading import read_image
+
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 FACE = SAMPLES / "real" / "astronaut.png"
 GENERATED = SAMPLES / "fake" / "mobilestylegan_200.webp"
 CAT = SAMPLES / "real" / "chelsea.png"
+
+
+def pixels_of(path):
+    return read_image(path)[0]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +58,12 @@ def test_a_picture_is_judged_by_its_largest_face(terms):
     assert list(scored.row) == list(FRAME_COLUMNS)
     left, top, right, bottom = face.box
     expected = terms.model.decision_function(
-        [student_features(read_image(FACE)[top:bottom, left:right])]
+        [student_features(pixels_of(FACE)[top:bottom, left:right])]
     )
     assert scored.row["score"] == pytest.approx(expected[0])
     assert right - left == bottom - top
     assert scored.row["n_frames"] == (face.extraction is not None)
-    assert {name: scored.row[name] for name in SCORE_COLUMNS} == face.row
+    assert all(scored.row[name] == face.row[name] for name in SCORE_COLUMNS)
 
 
 def test_without_a_face_nothing_is_claimed(terms):
@@ -81,11 +85,10 @@ def test_unreadable_inputs_have_rows(terms, tmp_path):
 
 class TestVideos:
     def test_score_is_the_mean_over_the_frames(self, terms, tmp_path):
-        face, cat = read_image(FACE), read_image(CAT)
+        face = pixels_of(FACE)
         plain = np.zeros_like(face)
         path = write_video(tmp_path / "a.mp4", [face, face, plain, np.flip(face, 1), face])
         (scored,) = score_faces(terms, [path], n_frames=5)
-        assert len(cat)
         assert [frame.time for frame in scored.frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
         assert [bool(frame.box) for frame in scored.frames] == [True, True, False, True, True]
         judged = [f.row["score"] for f in scored.frames if f.extraction is not None]
@@ -100,7 +103,7 @@ class TestVideos:
         assert scored.row["reason"] == "in all of 2 frames: no face found"
 
     def test_processes_do_not_matter(self, terms, tmp_path):
-        path = write_video(tmp_path / "a.mp4", [read_image(FACE)] * 3)
+        path = write_video(tmp_path / "a.mp4", [pixels_of(FACE)] * 3)
         inputs = [path, str(GENERATED), str(CAT)]
         one, two = (
             [scored.row for scored in score_faces(terms, inputs, n_frames=2, n_jobs=n)]
