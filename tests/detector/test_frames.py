@@ -16,7 +16,6 @@ from freqfake.detector.frames import NO_FACE, score_faces
 from freqfake.detector.terms import Terms
 from freqfake.features.student import student_features
 
-
 SAMPLES = Path(__file__).parents[1] / "samples"
 FACE = SAMPLES / "real" / "astronaut.png"
 GENERATED = SAMPLES / "fake" / "mobilestylegan_200.webp"
