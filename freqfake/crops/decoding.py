@@ -54,16 +54,16 @@ IDENTITY = (1, 0, 0, 1)  # shown as stored
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video file states about itself.
+    """What a video file states about itself, or FFmpeg estimates without decoding it.
 
     Attributes
     ----------
     format, codec : str
         FFmpeg's names of the container and of the coding of the pictures.
     duration : float
-        In seconds; NaN if it is not stated.
+        In seconds; NaN if it is unknown.
     rate : float
-        Frames a second; NaN if it is not stated.
+        Frames a second; NaN if it is unknown.
     """
 
     format: str
@@ -109,9 +109,7 @@ def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float,
 
 
 @contextlib.contextmanager
-def _opened(
-    path: PathLike, max_pixels: int
-) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+def _opened(path: PathLike, max_pixels: int) -> Iterator[tuple["InputContainer", "VideoStream"]]:
     """Open a video; whatever fails until it is closed is a :class:`VideoReadError`."""
     import av
 

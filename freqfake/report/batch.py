@@ -12,6 +12,7 @@ from .._files import PathLike
 from ..batch.parallel import map_pictures
 from ..crops.video import is_video
 from ..detector.detector import Detector
+from ..detector.model import TrainedModel
 from ..detector.scoring import Terms, VerdictOptions
 from ..exceptions import MissingExtraError
 from ..pictures.finding import find_images
@@ -153,7 +154,7 @@ def make_report(
 
 def _examined(
     image: ImageLike, detector: Detector | PathLike | None, name: str, options: VerdictOptions
-) -> tuple[Examination, Detector]:
+) -> tuple[Examination, TrainedModel]:
     file = file_of(image)
     is_of_video = file is not None and is_video(file)
     terms, model = _prepared(is_of_video, detector, options)

@@ -149,10 +149,7 @@ def examine_video(
         frames.append(_seen(pixels, face))
         copies.append(_outlined(pixels, face.box))
 
-    if problem:
-        scored = unread(terms, path, problem)
-    else:
-        scored = score_input(terms, path, path, seen=see)
+    scored = unread(terms, path, problem) if problem else score_input(terms, path, path, seen=see)
     row = {column: scored.row[column] for column in SCORE_COLUMNS}
     evidence = evidence_for(scored.extraction, terms)
     about = about_evidence(evidence, terms)
