@@ -41,7 +41,8 @@ class SeenFrame:
     verdict, reason : str
         Likewise.
     look : str
-        One of :data:`freqfake.report.videos.LOOKS`.
+        "looks generated", "looks real" or "undecided"; "face not judged" if the model cannot judge
+        such a face; "no face found".
     box : tuple of int
         Left, top, right and bottom edge of the square that was scored; empty without a face.
     face : ndarray or None
