@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..batch.parallel import Inputs, map_pictures
 from ..batch.tables import Row
 from ..crops.faces import face_square, find_faces
 from ..crops.mtcnn import require_nets
-from ..crops.video import is_video, read_frames
+from ..crops.video import Frame, is_video, read_frames
 from ..exceptions import FreqFakeError
 from ..pictures.reading import ImageLike, read_any
 from .columns import FRAME_COLUMNS, FRAME_NUMBERS
@@ -55,10 +55,13 @@ class FaceScores:
         With the columns of :data:`freqfake.detector.columns.FRAME_COLUMNS`.
     frames : tuple of FaceScore
         In the order of time; one for a picture, none for an input that cannot be read.
+    extraction : Extraction, optional
+        Features that the likelihood ratio rests on, if there are any that the model can judge.
     """
 
     row: Row
     frames: tuple[FaceScore, ...] = ()
+    extraction: Extraction | None = None
 
 
 def score_faces(
@@ -101,32 +104,54 @@ def score_faces(
     if n_frames < 1:
         raise ValueError(f"`n_frames` must be at least 1; got {n_frames}")
     require_nets()
-    job = functools.partial(_score_input, terms, n_frames)
+    job = functools.partial(score_input, terms, n_frames=n_frames)
     return map_pictures(job, inputs, n_jobs=n_jobs, progress=progress)
 
 
-def _score_input(
-    terms: Terms, n_frames: int, path: str, image: ImageLike | FreqFakeError, facts: Any
+def score_input(
+    terms: Terms,
+    path: str,
+    image: ImageLike | FreqFakeError,
+    facts: ImageFacts | None = None,
+    *,
+    n_frames: int = N_FRAMES,
+    seen: Callable[[npt.NDArray[Any], FaceScore], None] = lambda pixels, score: None,
 ) -> FaceScores:
-    """Read and score one input, in any process."""
+    """Read and score one input, in any process.
+
+    Parameters
+    ----------
+    terms, n_frames
+        See :func:`score_faces`.
+    path, image, facts
+        As :func:`freqfake.batch.parallel.map_pictures` passes them to a job.
+    seen : callable
+        Called with the pixels and the score of each frame of a video, which are not kept.
+    """
+
+    def scored(frame: Frame) -> FaceScore:
+        face = score_face(terms, Picture(path, *read_any(frame.pixels)), time=frame.time)
+        seen(frame.pixels, face)
+        return face
 
     def looked() -> Sequence[FaceScore]:
         if isinstance(image, FreqFakeError):
             raise image
         if isinstance(image, str) and is_video(image):
             options = {"count": n_frames, "max_pixels": terms.max_pixels}
-            frames = read_frames(image, **options)
-            return [
-                score_face(terms, Picture(path, *read_any(frame.pixels)), time=frame.time)
-                for frame in frames
-            ]
+            return [scored(frame) for frame in read_frames(image, **options)]
         pixels, own = read_any(image, max_pixels=terms.max_pixels)
         return [score_face(terms, Picture(path, pixels, facts or own))]
 
     frames = attempt(path, looked)
     if isinstance(frames, Unreadable):
-        return FaceScores(_counted(terms.model.row(frames), ()))
-    return FaceScores(_joined(terms, path, frames), tuple(frames))
+        return unread(terms, path, frames.error)
+    return _joined(terms, path, frames)
+
+
+def unread(terms: Terms, path: str, error: str) -> FaceScores:
+    """Scores of an input that cannot be read, with the reason."""
+    return FaceScores(_counted(terms.model.row(Unreadable(path, error)), ()))
 
 
 def score_face(terms: Terms, picture: Picture, *, time: float = 0.0) -> FaceScore:
@@ -147,21 +172,23 @@ def score_face(terms: Terms, picture: Picture, *, time: float = 0.0) -> FaceScor
     return FaceScore(row, time, box, found if judged else None)
 
 
-def _joined(terms: Terms, path: str, frames: Sequence[FaceScore]) -> Row:
-    """Row of an input whose frames are scored."""
+def _joined(terms: Terms, path: str, frames: Sequence[FaceScore]) -> FaceScores:
+    """Join the scores of the frames of an input."""
     judged = [frame.extraction for frame in frames if frame.extraction is not None]
+    counted = [frame for frame in frames if frame.extraction is not None]
     if len(frames) == 1:
-        return _counted(frames[0].row, frames if judged else ())
+        return FaceScores(_counted(frames[0].row, counted), tuple(frames), frames[0].extraction)
     if not judged:
         reasons = [frame.row["reason"] for frame in frames if frame.box]
         reason = reasons[0] if reasons else NO_FACE
-        return _counted(undecided(terms, path, f"in all of {len(frames)} frames: {reason}"), ())
+        row = undecided(terms, path, f"in all of {len(frames)} frames: {reason}")
+        return FaceScores(_counted(row, ()), tuple(frames))
     mean = np.mean([face.features for face in judged], axis=0)
     extraction = Extraction(path, mean, judged[len(judged) // 2].facts)
     row = terms.model.row(extraction, max_fpr=terms.max_fpr, prior=terms.prior)
-    row = _counted(row, [frame for frame in frames if frame.extraction is not None])
+    row = _counted(row, counted)
     reason = f"{row['reason']}; alone, {row['n_fake']} of {row['n_frames']} frames look generated"
-    return {**row, "reason": reason}
+    return FaceScores({**row, "reason": reason}, tuple(frames), extraction)
 
 
 def _counted(row: Row, frames: Sequence[FaceScore]) -> Row:
