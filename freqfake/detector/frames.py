@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..batch.extraction import Extraction, Picture, Unreadable, attempt, compute_features
 from ..batch.parallel import Inputs, map_pictures
@@ -15,6 +16,7 @@ from ..crops.faces import face_square, find_faces
 from ..crops.mtcnn import require_nets
 from ..crops.video import Frame, is_video, read_frames
 from ..exceptions import FreqFakeError
+from ..pictures.facts import ImageFacts
 from ..pictures.reading import ImageLike, read_any
 from .columns import FRAME_COLUMNS, FRAME_NUMBERS
 from .terms import Terms, undecided
