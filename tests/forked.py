@@ -79,8 +79,11 @@ def _server(packages: str) -> subprocess.Popen:
     return server
 
 
-def run_python(*arguments, cwd=None, packages=PACKAGES) -> subprocess.CompletedProcess:
-    """Run `python ARGUMENTS`, which begin with -m or -c; its output is text."""
+def run_python(*arguments, cwd=None, more="") -> subprocess.CompletedProcess:
+    """Run `python ARGUMENTS`, which begin with -m or -c; its output is text.
+
+    `more` names packages to be imported besides the usual ones.
+    """
     if not CAN_FORK:
         command = [sys.executable, *arguments]
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
@@ -92,7 +95,7 @@ def run_python(*arguments, cwd=None, packages=PACKAGES) -> subprocess.CompletedP
             "environment": {**os.environ},
             "files": files,
         }
-        server = _server(packages)
+        server = _server(f"{PACKAGES} {more}".strip())
         server.stdin.write(json.dumps(task) + "\n")
         status = int(server.stdout.readline())
         texts = [Path(name).read_text() for name in files[1:]]

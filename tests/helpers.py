@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forked import PACKAGES, run_python
+from forked import run_python
 
 from freqfake.batch.extraction import Extraction
 from freqfake.detector.training import train_on_extractions
@@ -34,8 +34,8 @@ def make_picture(seed: int, *, asynchrony: float, size: int = 64) -> np.ndarray:
 
 def run(*arguments, cwd=None):
     """Run a command line; its output is text."""
-    packages = f"{PACKAGES} torch" if arguments[:1] == ("deep",) else PACKAGES
-    done = run_python("-m", "freqfake", *map(str, arguments), cwd=cwd, packages=packages)
+    more = "torch" if arguments[:1] == ("deep",) else ""
+    done = run_python("-m", "freqfake", *map(str, arguments), cwd=cwd, more=more)
     assert "Traceback" not in done.stderr
     return done
 
