@@ -29,9 +29,7 @@ def leave():
     os._exit(status)
 
 atexit.register(leave)  # before all others, to be called last: taking all down takes long
-*packages, sys.pycache_prefix = sys.argv[1:]
-sys.dont_write_bytecode = False
-for name in packages:
+for name in sys.argv[1:]:
     importlib.import_module(name)
 gc.freeze()  # no memory of the packages is touched in a child, which would copy it
 for line in sys.stdin:
@@ -69,12 +67,10 @@ except BaseException:
 
 @functools.cache
 def _server(packages: str) -> subprocess.Popen:
-    compiled = tempfile.TemporaryDirectory()
-    command = [sys.executable, "-c", _SERVER, *packages.split(), compiled.name]
+    command = [sys.executable, "-c", _SERVER, *packages.split()]
     server = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
-    atexit.register(compiled.cleanup)
     atexit.register(server.communicate)  # the end of its input ends it
     return server
 
