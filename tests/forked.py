@@ -20,7 +20,7 @@ PACKAGES = (
     "sklearn.model_selection sklearn.pipeline sklearn.preprocessing sklearn.svm joblib rich.table"
 )
 _SERVER = """
-import atexit, gc, importlib, json, os, sys
+import atexit, gc, importlib, json, os, sys, warnings
 status = 0
 
 def leave():
@@ -33,7 +33,9 @@ for name in sys.argv[1:]:
     importlib.import_module(name)
 gc.freeze()  # no memory of the packages is touched in a child, which would copy it
 for line in sys.stdin:
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: pyarrow's has no part
+        child = os.fork()
     if not child:
         break
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
@@ -69,7 +71,12 @@ except BaseException:
 def _server(packages: str) -> subprocess.Popen:
     command = [sys.executable, "-c", _SERVER, *packages.split()]
     server = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # threads do not survive a fork
     )
     atexit.register(server.communicate)  # the end of its input ends it
     return server
