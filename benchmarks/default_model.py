@@ -8,7 +8,7 @@ single precision, and held-out scores are stored in the cache.
 
 Without `--write` the model is trained and measured, but neither the model nor the tables of the
 docs are replaced. Every share is of pictures that the classifier was not fitted to, see
-docs/benchmarks.md.
+docs/measured_default.md.
 """
 
 import argparse

@@ -5,10 +5,12 @@ import io
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import run_python
 
 from freqfake.batch.extraction import Extraction
 from freqfake.detector.training import train_on_extractions
@@ -33,8 +35,8 @@ def make_picture(seed: int, *, asynchrony: float, size: int = 64) -> np.ndarray:
 
 def run(*arguments, cwd=None):
     """Run a command line; its output is text."""
-    command = [*COMMAND, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    more = "torch" if arguments[:1] == ("deep",) and find_spec("torch") else ""
+    done = run_python("-m", "freqfake", *map(str, arguments), cwd=cwd, more=more)
     assert "Traceback" not in done.stderr
     return done
 
@@ -80,6 +82,11 @@ def train_panel(real, fake, *, least=10, **options):
         detector = train_on_extractions(real, fake, features="rich", **options)
     detector.domain.range_.limit_ = 9.0  # so few pictures are far from each other
     return detector
+
+
+def scores_of_two_groups(n):
+    """Scores of `n` real and `n` fake pictures; with them, a panel is trained without folds."""
+    return np.random.default_rng(0).normal(3 * np.repeat([0, 1], n))
 
 
 def run_bytes(*arguments, cwd, timeout=120, program=COMMAND):

@@ -21,6 +21,7 @@ from ..pictures.reading import ImageLike, is_pil_image, read_any
 
 Inputs = PathLike | Iterable[ImageLike]
 
+_PATIENCE = 10  # seconds until a scheduler must have answered
 _CHUNK = 1000  # pictures at a time, for backends that return all results at once
 _JOBS: dict[str, Callable[..., Any]] = {}  # of this worker process, by key
 
@@ -44,7 +45,7 @@ def cluster(address: str | None) -> Iterator[None]:
     with extra("dask", "dask", "distributed"):
         from distributed import Client
     try:
-        client = Client(address, timeout=10)
+        client = Client(address, timeout=_PATIENCE)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from None
     with client, joblib.parallel_config(backend=_on_workers(client)):

@@ -68,14 +68,14 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
 
 
 def _faces(args: argparse.Namespace) -> int:
-    from ..crops.saving import CROP_COLUMNS, save_faces
+    from ..batch.saving import CROP_COLUMNS, save_faces
 
     save = functools.partial(save_faces, margin=args.margin, largest=args.largest)
     return _write_cut(save, CROP_COLUMNS, args)
 
 
 def _frames(args: argparse.Namespace) -> int:
-    from ..crops.saving import FRAME_COLUMNS, save_frames
+    from ..batch.saving import FRAME_COLUMNS, save_frames
 
     return _write_cut(save_frames, FRAME_COLUMNS, args)
 

@@ -1,6 +1,5 @@
 """Score the largest face of pictures, and of frames of videos, by a model of the student."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +8,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..batch.extraction import Extraction, Picture, Unreadable, attempt, compute_features
+from ..batch.extraction import (
+    NO_FACE,
+    Extraction,
+    Picture,
+    Unreadable,
+    attempt,
+    largest_face,
+)
 from ..batch.parallel import Inputs, map_pictures
 from ..batch.tables import Row
-from ..crops.faces import face_square, find_faces
 from ..crops.mtcnn import require_nets
 from ..crops.video import Frame, is_video, read_frames
-from ..exceptions import FreqFakeError
+from ..exceptions import FreqFakeError, NoFaceError
 from ..pictures.facts import ImageFacts
 from ..pictures.reading import ImageLike, read_any
 from .columns import FRAME_COLUMNS, FRAME_NUMBERS
 from .terms import Terms, undecided
 
 N_FRAMES = 20  # of a video, by default
-NO_FACE = "no face found"
 
 
 @dataclass(frozen=True)
@@ -158,19 +162,14 @@ def unread(terms: Terms, path: str, error: str) -> FaceScores:
 
 def score_face(terms: Terms, picture: Picture, *, time: float = 0.0) -> FaceScore:
     """Score the largest face of a picture, or of a frame, that was read."""
-    path, pixels = picture.path, picture.pixels
-    faces = find_faces(pixels, max_pixels=terms.max_pixels)
-    if not faces:
-        return FaceScore(undecided(terms, path, NO_FACE), time)
-    box = face_square(faces[0], pixels.shape[1], pixels.shape[0])
-    left, top, right, bottom = box
-    facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
-    square = Picture(path, pixels[top:bottom, left:right], facts)
-    found = compute_features(square, terms.model.compute)
-    if isinstance(found, Unreadable):  # the picture itself was read
-        return FaceScore(undecided(terms, path, found.error), time, box)
+    try:
+        face, box = largest_face(picture)
+    except NoFaceError as error:
+        return FaceScore(undecided(terms, picture.path, str(error)), time)
+    features = terms.model.compute(face.pixels)
+    found = Extraction(picture.path, features, face.facts)
     row = terms.model.row(found, max_fpr=terms.max_fpr, prior=terms.prior)
-    judged = not terms.model.domain.objections(found.features, facts)
+    judged = not terms.model.domain.objections(features, face.facts)
     return FaceScore(row, time, box, found if judged else None)
 
 

@@ -61,6 +61,8 @@ def score_picture(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
 
 
 def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
+    if terms.model.features == "student" and isinstance(picture, Picture):
+        return score_face(terms, picture).row
     return row_of(terms, picture, extraction_of(terms, picture))
 
 

@@ -52,7 +52,7 @@ class Terms:
     OperatingPointError
         The held-out pictures of the model cannot support `max_fpr`.
     ValueError
-        `faces` and `student` exclude each other.
+        `faces` is set, and a model judges only the largest face.
     MissingExtraError
         `faces` and `student` need the extra ``faces``.
     """
@@ -69,11 +69,12 @@ class Terms:
     def __post_init__(self) -> None:
         if not 0 < self.prior < 1:
             raise ValueError(f"`prior` must lie between 0 and 1; got {self.prior}")
-        if self.faces and self.student:
-            raise ValueError("`deep` judges the largest face of a picture: leave out `faces`")
+        of_face = self.student is not None or self.model.features == "student"
+        if self.faces and of_face:
+            raise ValueError("the student judges the largest face of a picture: leave out `faces`")
         if self.faces:
             check_margin(self.margin)
-        if self.faces or self.student:
+        if self.faces or of_face:
             require_nets()
         _ = self.threshold, self.about_run  # compute both now, before any picture
 

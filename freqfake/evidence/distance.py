@@ -94,7 +94,9 @@ class NeighbourDistance:
         real = X[y == 0]
         self.center_, self.scale_ = real.mean(axis=0), real.std(axis=0) + 1e-6
         n_components = min(_N_COMPONENTS, len(real) // 5)
-        pca = PCA(n_components, svd_solver="covariance_eigh").fit(self._standardised(real))
+        # The covariance, of features by features, is slow to decompose; a few pictures are not.
+        solver = "full" if 2 * len(real) < real.shape[1] else "covariance_eigh"
+        pca = PCA(n_components, svd_solver=solver).fit(self._standardised(real))
         self.projection_ = pca.components_.T / np.sqrt(pca.explained_variance_)
         projected = self._standardised(X) @ self.projection_
         self.references_, usual = [], []

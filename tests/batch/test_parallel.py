@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-from helpers import make_picture, posix, run
+from helpers import COMMAND, make_picture, posix, run
 from PIL import Image
 
 from freqfake import ClusterError, FreqFakeError, load_detector
@@ -96,6 +96,12 @@ def few(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def rows_of_few(few) -> str:
+    """What is printed without a cluster."""
+    return run("score", few).stdout
+
+
 class WhereItRuns:
     """A job that gives the process that runs it."""
 
@@ -120,10 +126,11 @@ def test_few_slots_under_the_users_own_client(slots, few):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("jobs", [[], ["--jobs", 1], ["--jobs", 2]], ids=["", "1", "2"])
-def test_dask_on_few_slots(slots, few, jobs):
-    done = run("score", few, "--dask", slots.scheduler_address, *jobs)
+def test_dask_on_few_slots(slots, few, rows_of_few, jobs):
+    command = [*COMMAND, "score", few, "--dask", slots.scheduler_address, *jobs]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == run("score", few).stdout
+    assert done.stdout == rows_of_few
 
 
 class Heavy:
@@ -153,8 +160,8 @@ def test_each_worker_gets_the_job_once_and_no_pictures(workers, many, tmp_path):
     assert shared(len) is len
 
 
-@pytest.mark.slow
-def test_a_scheduler_that_does_not_answer_is_an_error():
+def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch):
+    monkeypatch.setattr("freqfake.batch.parallel._PATIENCE", 1)
     with (
         pytest.raises(ClusterError, match="no Dask scheduler answers at tcp://127"),
         cluster("tcp://127.0.0.1:9"),

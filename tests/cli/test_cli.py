@@ -160,7 +160,8 @@ def test_adapt_reports_unchanged_scores_or_refuses(model, picture_folders, tmp_p
 def test_training_continues_without_unreadable_files(picture_folders, hostile, tmp_path):
     out = tmp_path / "m.safetensors"
     done = run("train", "--real", picture_folders / "real", hostile / "cut.jpg",
-               "--fake", picture_folders / "fake", "--out", out)  # fmt: skip
+               "--fake", picture_folders / "fake", "--features", "asynchrony",
+               "--out", out)  # fmt: skip
     assert done.returncode == 1
     assert "left out" in done.stderr
     assert out.exists()

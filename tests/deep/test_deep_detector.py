@@ -296,7 +296,7 @@ class TestCommands:
         assert float(astronaut["probability"]) > 0.99
 
     def test_inputs_of_the_same_name_do_not_collide(self, tmp_path):
-        from freqfake.crops.saving import save_frames
+        from freqfake.batch.saving import save_frames
 
         for side in "ab":
             (tmp_path / side).mkdir()

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
+from helpers import COMMAND, run  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from freqfake.deep import DLDFD, Meso4, load_network, train_network  # noqa: E402
@@ -171,26 +171,26 @@ class TestResuming:
             (tmp_path / side).mkdir()
             for number, pixels in enumerate(pictures):
                 Image.fromarray(pixels).save(tmp_path / side / f"{number:02d}.png")
-        command = [sys.executable, "-m", "freqfake", "deep", "train", "--model", "meso4"]
+        command = ["deep", "train", "--model", "meso4"]
         command += ["--real", str(tmp_path / "real"), "--fake", str(tmp_path / "fake")]
-        command += ["--input-size", "32", "--epochs", "60", "--device", "cpu", "--batch-size", "4"]
+        command += ["--input-size", "32", "--epochs", "30", "--device", "cpu", "--batch-size", "4"]
         command += ["--out", str(tmp_path / "run")]
         log = tmp_path / "run" / "log.csv"
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([*COMMAND, *command], stderr=subprocess.PIPE, text=True)
         while not (log.exists() and len(log.read_text().splitlines()) > 3):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
         before = pd.read_csv(log)
-        assert 3 <= len(before) < 60
-        refused = subprocess.run(command, capture_output=True, text=True)
+        assert 3 <= len(before) < 30
+        refused = run(*command)
         assert refused.returncode == 2
         assert "--resume" in refused.stderr
-        done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+        done = run(*command, "--resume")
         assert done.returncode == 0, done.stderr
         after = pd.read_csv(log)
-        assert after.epoch.tolist() == list(range(1, 61))
+        assert after.epoch.tolist() == list(range(1, 31))
         pd.testing.assert_frame_equal(after.iloc[: len(before)], before)
 
     def test_more_epochs_at_a_constant_rate(self, sides, tmp_path):

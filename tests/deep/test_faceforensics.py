@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import posix
+from helpers import posix, run
 from PIL import Image
 
 from freqfake.crops.faces import crop_face, find_faces
@@ -600,12 +600,12 @@ def test_errors_come_before_the_work(root, tmp_path, protocol, options, error, r
 
 def test_the_command(root, tmp_path):
     """Run twice: the second time everything exists."""
-    command = [sys.executable, "-m", "freqfake", "deep", "faceforensics", "single"]
+    command = ["deep", "faceforensics", "single"]
     command += ["--data", str(root), "--out", str(tmp_path), "--methods", "FaceSwap"]
     command += ["--model", "meso4", "--epochs", "1", "--frames", "2", "--device", "cpu"]
     outputs = []
     for _ in range(2):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run(*command)
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1]
@@ -616,9 +616,8 @@ def test_the_command(root, tmp_path):
 
 
 def test_the_command_requires_a_start(root, tmp_path):
-    command = [sys.executable, "-m", "freqfake", "deep", "faceforensics", "combined"]
-    command += ["--data", str(root), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    data = ["--data", root, "--out", tmp_path / "out"]
+    done = run("deep", "faceforensics", "combined", *data)
     assert done.returncode == 2
     assert "give them with --imagenet, or use --random-start" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
+from helpers import run  # noqa: E402
 from PIL import Image  # noqa: E402
 from scipy.signal import correlate  # noqa: E402
 from torch.nn import functional  # noqa: E402
@@ -450,8 +451,7 @@ class TestHostileFiles:
 
     def test_a_pickle_on_the_command_line(self, tmp_path):
         as_pickle(tmp_path / "w.pth", tmp_path)
-        command = [sys.executable, "-m", "freqfake", "deep", "score", "x.png", "--weights"]
-        done = subprocess.run([*command, tmp_path / "w.pth"], capture_output=True, text=True)
+        done = run("deep", "score", "x.png", "--weights", tmp_path / "w.pth")
         assert (done.returncode, done.stdout) == (2, "")
         assert f"error: {tmp_path / 'w.pth'} is a pickle: loading one runs any" in done.stderr
         assert not (tmp_path / "was_run").exists()

@@ -9,6 +9,7 @@ from helpers import (
     as_extractions,
     make_picture,
     rich_extractions,
+    scores_of_two_groups,
     train_panel,
 )
 
@@ -57,7 +58,8 @@ def test_large_data_sets_train_a_panel(pictures):
         "StandardizedRidgeClassifier",
         None,
     )
-    many = train_panel(*pictures, least=41)  # of each delivery there are 40
+    scores = scores_of_two_groups(80)
+    many = train_panel(*pictures, least=41, scores=scores)  # of each delivery there are 40
     assert isinstance(many.classifier, DeliveryPanelClassifier)
     assert many.by_delivery is None
 

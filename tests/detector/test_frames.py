@@ -10,9 +10,10 @@ from helpers import run, table
 pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 
 from freqfake import load_detector, read_image
+from freqfake.batch.extraction import NO_FACE
 from freqfake.crops.faces import Face, face_square
 from freqfake.detector.columns import FRAME_COLUMNS, SCORE_COLUMNS
-from freqfake.detector.frames import NO_FACE, score_faces
+from freqfake.detector.frames import score_faces
 from freqfake.detector.terms import Terms
 from freqfake.features.student import student_features
 

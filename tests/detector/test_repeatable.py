@@ -43,7 +43,7 @@ for model in models:
 def folder(tmp_path_factory):
     """Pictures of some sizes and formats, one of them broken."""
     root = tmp_path_factory.mktemp("various")
-    for number, (size, form) in enumerate(product((64, 97, 300), ("png", "jpg"))):
+    for number, (size, form) in enumerate(product((64, 97, 150), ("png", "jpg"))):
         image = Image.fromarray(make_picture(number, asynchrony=0.2 + 0.1 * number, size=size))
         image.save(root / f"{number}.{form}")
     (root / "broken.png").write_bytes((root / "0.png").read_bytes()[:300])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import LOSSLESS, POSTED, ROOT, make_picture, train_panel
+from helpers import LOSSLESS, POSTED, ROOT, make_picture, scores_of_two_groups, train_panel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -148,7 +148,8 @@ def trained():
     found["adapted rich"] = found["rich"].adapt_to(extractions(np.concatenate(rich) + shift))
     assert found["adapted rich"].score_adapter is not None
     panel = found["panel"] = trained_panel()
-    found["panel of kinds"] = trained_panel(np.arange(40) // 2 % 3)
+    kinds = np.arange(40) // 2 % 3
+    found["panel of kinds"] = trained_panel(kinds=kinds, scores=scores_of_two_groups(40))
     assert [len(found[name].classifier.coef_) for name in PANELS[:2]] == [1, 4]
     found["one delivery"] = copy.copy(panel)
     found["one delivery"].by_delivery = copy.copy(panel.by_delivery)
@@ -165,7 +166,7 @@ def trained():
     return found
 
 
-def trained_panel(kinds=None):
+def trained_panel(**options):
     """A detector of originals and posted JPEGs, each with its calibration and threshold."""
     compute = feature_function("rich", "log")
     sides = [[], []]
@@ -176,7 +177,7 @@ def trained_panel(kinds=None):
                 picture, _ = read_bytes(as_jpeg(Image.fromarray(picture), 50, "4:2:0"))
             facts = POSTED if i % 2 else LOSSLESS
             side.append(Extraction("", compute(picture), facts))
-    detector = train_panel(*sides, max_fpr=0.2, kinds=kinds)
+    detector = train_panel(*sides, max_fpr=0.2, **options)
     assert len(detector.by_delivery.parts_) == 2
     return detector
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
-from helpers import rich_extractions, train_panel
+from helpers import rich_extractions, run, scores_of_two_groups, train_panel
 from safetensors.numpy import save
 
 import freqfake
@@ -322,7 +322,7 @@ def test_invalid_content_is_refused(tmp_path, kind):
 def panel(tmp_path_factory):
     """A model that distinguishes two deliveries."""
     path = tmp_path_factory.mktemp("panel") / "m.safetensors"
-    train_panel(*rich_extractions(60)).save(path)
+    train_panel(*rich_extractions(60), scores=scores_of_two_groups(60)).save(path)
     return path
 
 
@@ -538,10 +538,7 @@ def test_commands_refuse_a_pickle(tmp_path, monkeypatch, capsys, number):
 
 def test_a_program_prints_a_one_line_error(tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(EMBEDDED.read_bytes()[:9999])
-    command = [sys.executable, "-m", "freqfake", "score", "x.png", "--model"]
-    done = subprocess.run(
-        [*command, str(tmp_path / "cut.safetensors")], capture_output=True, text=True
-    )
+    done = run("score", "x.png", "--model", tmp_path / "cut.safetensors")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
         f"freqfake: error: {tmp_path / 'cut.safetensors'} is not a model of freqfake"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_picture, rich_extractions, train_panel
+from helpers import make_picture, rich_extractions, run, scores_of_two_groups, train_panel
 
 pytest.importorskip("jinja2", reason="reports need the extra report")
 from PIL import Image, PngImagePlugin
@@ -133,7 +133,7 @@ def test_facts_of_the_model(samples, faces):
 @pytest.mark.slow
 def test_the_evidence_is_that_of_the_delivery(tmp_path):
     """Two copies of a picture, for a model that distinguishes their deliveries."""
-    detector = train_panel(*rich_extractions(80), max_fpr=0.2)
+    detector = train_panel(*rich_extractions(80), max_fpr=0.2, scores=scores_of_two_groups(80))
     classifier = detector.classifier
     picture = make_picture(0, asynchrony=0.3, size=96)
     copies = [picture, read_bytes(as_jpeg(Image.fromarray(picture), 30, "4:2:0"))[0]]
@@ -497,8 +497,7 @@ def test_names_of_pages():
 @pytest.mark.slow
 def test_command(folder, tmp_path):
     options = ["-o", "out", "--prior", "0.1", "--jobs", "2"]
-    command = [sys.executable, "-m", "freqfake", "report", str(folder), *options]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = run("report", folder, *options, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         done.stderr == f"wrote {Path('out', 'index.html')}: 4 pictures: 3 inconclusive, 1 error\n"
