@@ -155,7 +155,7 @@ DETECTOR: dict[str, Any] = {
 OPTIONAL = {"distance_before_", "distance_after_", "agrees_", "by_delivery"}  # may be missing
 _WHOLE = {"classes_": "i", "groups_": "i", "source_labels_": "i", "training_hashes": "u"}
 _STORED = {  # data types of arrays, in words
-    "f": ("fractions", ("f4", "f8")),
+    "f": ("fractions", ("f2", "f4", "f8")),
     "i": ("whole numbers", ("i4", "i8")),
     "u": ("bytes", ("u1",)),
 }
