@@ -89,7 +89,7 @@ def train(name: str, work: Path, epochs: int | None, imagenet: Path | None) -> N
     print(training.log.to_string(index=False))
 
 
-def embed(work: Path) -> None:
+def embed(work: Path, package: Path = PACKAGE) -> None:
     """Store trained weights in the package, and train the model on the student's features."""
     from freqfake.deep import load_network
 
@@ -97,14 +97,14 @@ def embed(work: Path) -> None:
         trained = work / name / "best.safetensors"
         if trained.exists():
             network, info = load_network(trained)
-            out = PACKAGE / ("features/student_files" if name == "student" else "deep/weights")
-            out.mkdir(exist_ok=True)
+            out = package / ("features/student_files" if name == "student" else "deep/weights")
+            out.mkdir(parents=True, exist_ok=True)
             _save_half(out / f"{name}.safetensors", network, info)
     sets = [load(work, name) for name in SETS]
     real, fake = (list(_extractions(sets, "calibrate", y)) for y in (0, 1))
     detector = train_on_extractions(real, fake, features="student", name="student", max_fpr=MAX_FPR)
     detector.info["note"] = _NOTE
-    detector.save(PACKAGE / "model_files/embedded/student.safetensors")
+    detector.save(package / "model_files/embedded/student.safetensors")
     print(detector.card())
 
 
@@ -123,7 +123,7 @@ def _save_half(path: Path, network: Any, info: dict[str, Any]) -> None:
 
 
 def _extractions(sets: list[Faces], part: str, y: int) -> Iterator[Extraction]:
-    """Features of the faces of a part, each with its delivered copy."""
+    """Features of the faces of a part, in single precision, each with its delivered copy."""
     from freqfake.features.student import student_features
 
     for table, whole, copies in sets:
@@ -131,8 +131,10 @@ def _extractions(sets: list[Faces], part: str, y: int) -> Iterator[Extraction]:
             side = int(face.width)
             facts = ImageFacts(side, side, "RGB", face.coding)
             of_copy = ImageFacts(side, side, "RGB", face.copy_coding)
-            copy = Extraction(face.path, student_features(copies[face.row]), of_copy)
-            yield Extraction(face.path, student_features(whole[face.row]), facts, (copy,))
+            own, other = (
+                student_features(pixels[face.row]).astype(np.float32) for pixels in (whole, copies)
+            )
+            yield Extraction(face.path, own, facts, (Extraction(face.path, other, of_copy),))
 
 
 def main() -> None:
