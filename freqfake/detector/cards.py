@@ -29,8 +29,8 @@ PICTURE_LIMITS = (
     "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
 )
 STUDENT_LIMITS = (
-    "It looks at the largest face only. It was trained on faces from videos and from the web, most of "
-    "them small and compressed.",
+    "It looks at the largest face only. It was trained on faces from videos and from the web, most "
+    "of them small and compressed.",
 )
 SIX_LIMITS = (
     "The six features work on full-size originals that were stored without loss. Much of what "

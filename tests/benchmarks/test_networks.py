@@ -90,6 +90,7 @@ def test_from_faces_to_embedded_weights(work, tmp_path, monkeypatch):
     monkeypatch.setattr(networks, "SETS", ("dfdc",))
     monkeypatch.setattr(networks, "MAX_FPR", 0.3)
     networks.train("meso4", work, epochs=1, imagenet=None)
+    (tmp_path / "model_files" / "embedded").mkdir(parents=True)
     networks.embed(work, tmp_path)
     trained, _ = load_network(work / "meso4" / "best.safetensors")
     stored, _ = load_network(tmp_path / "deep" / "weights" / "meso4.safetensors")
