@@ -66,9 +66,15 @@ def make_network(name: str, imagenet: Path | None) -> Any:
     return kind(input_size=network_faces.SIZE)
 
 
-def train(name: str, work: Path, epochs: int | None, imagenet: Path | None) -> None:
+def train(
+    name: str,
+    work: Path,
+    epochs: int | None = None,
+    imagenet: Path | None = None,
+    teacher: str | None = None,
+) -> None:
     """Train a network, in 16 bits, and continue where it was stopped."""
-    from freqfake.deep import train_network
+    from freqfake.deep import load_network, train_network
 
     sets = [load(work, each) for each in SETS]
     sides = {part: [pictures(sets, part, y) for y in (0, 1)] for part in ("train", "validate")}
@@ -81,6 +87,7 @@ def train(name: str, work: Path, epochs: int | None, imagenet: Path | None) -> N
             *sides["train"],
             work / name,
             validation=tuple(sides["validate"]),
+            teacher=teacher and load_network(work / teacher / "best.safetensors")[0],
             epochs=epochs or EPOCHS[name],
             mixed_precision=True,
             resume=True,
@@ -150,6 +157,7 @@ def main() -> None:
     parser.add_argument("--dfdc", type=Path, metavar="FOLDER")
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--imagenet", type=Path, metavar="FILE", help="where DLDFD starts from")
+    parser.add_argument("--teacher", choices=NETWORKS, help="trained before, to learn from")
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--write", action="store_true", help="write the table into the docs")
@@ -161,7 +169,7 @@ def main() -> None:
     elif args.run == "train":
         if args.network is None:
             parser.error("train needs a network")
-        train(args.network, args.work, args.epochs, args.imagenet)
+        train(args.network, args.work, args.epochs, args.imagenet, args.teacher)
     elif args.run == "embed":
         embed(args.work)
     else:

@@ -84,6 +84,8 @@ def _add_train(parts: Any) -> None:
     text = "maps in each of DLDFD's first convolutions (default: 64)"
     network.add_argument("--width", type=int, metavar="N", help=text)
     _add_start(network)
+    text = "trained network to learn from, besides the labels: its best.safetensors"
+    network.add_argument("--teacher", metavar="FILE", help=text)
     training = train.add_argument_group("training")
     _add_training(training)
     training.add_argument("--learning-rate", type=float, metavar="RATE", help="for all epochs")
@@ -154,11 +156,11 @@ def _train(args: argparse.Namespace) -> int:
     if (own[0] is None) != (own[1] is None):
         raise ValueError("--validation-real and --validation-fake must be given together")
     _check_start(args)
-    from ..deep import train_network
+    from ..deep import load_network, train_network
     from ..deep.epochs import FILES
 
     real, fake = paths_of(args.real), paths_of(args.fake)
-    start = [] if args.imagenet is None else [args.imagenet]
+    start = [path for path in (args.imagenet, args.teacher) if path is not None]
     inputs = [*real, *fake, *paths_of(own[0] or ()), *paths_of(own[1] or ()), *start]
     check_not_read([Path(args.out, name) for name in FILES], inputs)
     training = train_network(
@@ -167,6 +169,7 @@ def _train(args: argparse.Namespace) -> int:
         fake,
         args.out,
         validation=args.validation if own[0] is None else own,
+        teacher=None if args.teacher is None else load_network(args.teacher)[0],
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,

@@ -127,19 +127,22 @@ class PictureSet(torch.utils.data.Dataset[Any]):
         Real pictures first.
     labels : float tensor of shape (n_pictures,)
         1 for fake.
+    targets : float tensor of shape (n_pictures,)
+        Probabilities to learn; the labels, unless they are replaced.
     """
 
     def __init__(self, sides: Sequence[list[ImageLike]], size: int) -> None:
         real, fake = sides
         self.images = [*real, *fake]
         self.labels = torch.cat([torch.zeros(len(real)), torch.ones(len(fake))])
+        self.targets = self.labels
         self.size = size
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return as_tensor(self.images[position], self.size), self.labels[position]
+        return as_tensor(self.images[position], self.size), self.targets[position]
 
 
 def split_pictures(

@@ -89,7 +89,7 @@ def test_parts_of_generated_faces_keep_persons_together():
 def test_from_faces_to_embedded_weights(work, tmp_path, monkeypatch):
     monkeypatch.setattr(networks, "SETS", ("dfdc",))
     monkeypatch.setattr(networks, "MAX_FPR", 0.3)
-    networks.train("meso4", work, epochs=1, imagenet=None)
+    networks.train("meso4", work, epochs=1)
     (tmp_path / "model_files" / "embedded").mkdir(parents=True)
     networks.embed(work, tmp_path)
     trained, _ = load_network(work / "meso4" / "best.safetensors")
