@@ -33,7 +33,6 @@ from .network_faces import Faces, load
 PACKAGE = Path(freqfake.__file__).parent
 NETWORKS = ("student", "meso4", "mesoinception4", "dldfd")
 SETS = ("dfdc", "generated")
-EPOCHS = {"student": 8, "meso4": 12, "mesoinception4": 8, "dldfd": 1}
 MAX_FPR = 0.01
 _BATCH = 64
 _NOTE = (
@@ -49,6 +48,11 @@ def pictures(sets: list[Faces], part: str, y: int) -> list[np.ndarray]:
         rows = table.row[(table.part == part) & (table.y == y)]
         found += [pixels[row] for pixels in (whole, copies) for row in rows]
     return found
+
+
+def _sets(work: Path) -> list[Faces]:
+    """Load the sets that were prepared."""
+    return [load(work, name) for name in SETS if (work / name).exists()]
 
 
 def make_network(name: str, imagenet: Path | None) -> Any:
@@ -76,7 +80,7 @@ def train(
     """Train a network, in 16 bits, and continue where it was stopped."""
     from freqfake.deep import load_network, train_network
 
-    sets = [load(work, each) for each in SETS]
+    sets = _sets(work)
     sides = {part: [pictures(sets, part, y) for y in (0, 1)] for part in ("train", "validate")}
     for part, (real, fake) in sides.items():
         print(f"{part}: {len(real)} real and {len(fake)} fake", flush=True)
@@ -88,7 +92,7 @@ def train(
             work / name,
             validation=tuple(sides["validate"]),
             teacher=teacher and load_network(work / teacher / "best.safetensors")[0],
-            epochs=epochs or EPOCHS[name],
+            epochs=epochs,
             mixed_precision=True,
             resume=True,
             progress=True,
@@ -107,7 +111,7 @@ def embed(work: Path, package: Path = PACKAGE) -> None:
             out = package / ("features/student_files" if name == "student" else "deep/weights")
             out.mkdir(parents=True, exist_ok=True)
             _save_half(out / f"{name}.safetensors", network, info)
-    sets = [load(work, name) for name in SETS]
+    sets = _sets(work)
     real, fake = (list(_extractions(sets, "calibrate", y)) for y in (0, 1))
     detector = train_on_extractions(real, fake, features="student", name="student", max_fpr=MAX_FPR)
     detector.info["note"] = _NOTE
@@ -158,14 +162,15 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--imagenet", type=Path, metavar="FILE", help="where DLDFD starts from")
     parser.add_argument("--teacher", choices=NETWORKS, help="trained before, to learn from")
-    parser.add_argument("--epochs", type=int, metavar="N")
+    parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the recipe")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--write", action="store_true", help="write the table into the docs")
     args = parser.parse_args()
     if args.run == "prepare":
         if args.dfdc is not None:
             network_faces.prepare_dfdc(args.dfdc, args.work, args.jobs)
-        network_faces.prepare_generated(args.pictures, args.work, args.jobs)
+        if args.pictures:
+            network_faces.prepare_generated(args.pictures, args.work, args.jobs)
     elif args.run == "train":
         if args.network is None:
             parser.error("train needs a network")

@@ -9,10 +9,10 @@ from helpers import run, table
 
 pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 
-from freqfake import load_detector, read_image
+from freqfake import iter_features, load_detector, read_image
 from freqfake.batch.extraction import NO_FACE
 from freqfake.crops.faces import Face, face_square
-from freqfake.detector.columns import FRAME_COLUMNS, SCORE_COLUMNS
+from freqfake.detector.columns import DEEP_COLUMNS, FRAME_COLUMNS, SCORE_COLUMNS
 from freqfake.detector.frames import score_faces
 from freqfake.detector.terms import Terms
 from freqfake.features.student import student_features
@@ -140,3 +140,44 @@ class TestCommand:
         done = run("deep", "score", FACE, *arguments)
         assert done.returncode == 2
         assert words in done.stderr
+
+
+class TestBesideTheDefault:
+    def test_columns_of_their_own(self, terms):
+        table = load_detector().score([FACE, CAT, "missing.png"], deep=True)
+        alone = [scored.row for scored in score_faces(terms, [FACE, CAT])]
+        assert list(table)[:-4] == list(SCORE_COLUMNS)
+        assert list(table)[-4:] == list(DEEP_COLUMNS)
+        for name in DEEP_COLUMNS:
+            expected = [row[name.removeprefix("deep_")] for row in alone]
+            assert table[name][:2].tolist() == pytest.approx(expected, nan_ok=True)
+        assert table.deep_verdict[2] == ""
+        plain = load_detector().score([FACE, CAT, "missing.png"])
+        assert table[list(SCORE_COLUMNS)].equals(plain)
+
+    def test_the_command(self):
+        rows = table(run("score", FACE, "--deep", "--format", "csv").stdout)
+        assert list(rows[0]) == [*SCORE_COLUMNS, *DEEP_COLUMNS]
+        assert rows[0]["deep_score"]
+
+    def test_faces_exclude_it(self):
+        done = run("score", FACE, "--deep", "--faces")
+        assert done.returncode == 2
+        assert "judges the largest face of a picture" in done.stderr
+
+
+class TestOneRule:
+    def test_score_by_the_model_looks_at_the_largest_face(self, terms):
+        rows = terms.model.score([FACE, CAT])
+        alone = [scored.row for scored in score_faces(terms, [FACE, CAT])]
+        assert rows.score.tolist() == pytest.approx([r["score"] for r in alone], nan_ok=True)
+        assert rows.reason[1] == NO_FACE
+
+    def test_so_do_its_features(self, terms):
+        face, cat = iter_features([FACE, CAT], features="student")
+        (scored,) = score_faces(terms, [FACE])
+        left, top, right, bottom = scored.frames[0].box
+        expected = student_features(pixels_of(FACE)[top:bottom, left:right])
+        np.testing.assert_array_equal(face.features, expected)
+        assert (face.facts.width, face.facts.height) == (right - left, bottom - top)
+        assert cat.error == NO_FACE
