@@ -72,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
 
         These make the embedded models and the figures of their cards:
           python -m benchmarks.default_model --help
-          python -m benchmarks.embedded_model --help""")
+          python -m benchmarks.embedded_model --help
+          python -m benchmarks.networks --help
+
+        This makes reenacted faces, and measures detectors on them:
+          python -m benchmarks reenact --help""")
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Make every figure in docs/benchmarks.md and the pages that it links to.",
@@ -128,6 +132,11 @@ def _run(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["reenact"]:
+        from .reenactment import cli
+
+        return cli.main(arguments[1:])
     args = _parser().parse_args(arguments)
     roots = [*(args.data or [Path(_DATA)]), args.work]
     report = Report(args.work / "results", ROOT / "docs" if args.write else None)

@@ -1,0 +1,166 @@
+"""Generator of two feature pyramids, and discriminator of patches.
+
+Pictures have values from -1 to 1.
+"""
+
+import importlib
+import sys
+import types
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from .errors import ReenactmentError
+
+BACKBONES = {  # names in the thesis, and in segmentation_models_pytorch
+    "MobileNetV2": "mobilenet_v2",
+    "InceptionResNetV2": "inceptionresnetv2",
+    "ResNeXt-101 32x8d": "resnext101_32x8d",
+}
+NORMS = ("batch", "instance")
+_N_MAPS = 5  # a pyramid's, of 1/2 to 1/32 of the picture's size
+
+
+def import_torchvision() -> None:
+    """Import torchvision, also one for a GPU beside a torch for the CPU.
+
+    Its compiled operators cannot be loaded there. They are not used here.
+    """
+    for package in ("torchvision", "segmentation_models_pytorch"):
+        if importlib.util.find_spec(package) is None:
+            raise ReenactmentError(
+                f'{package} is not installed: python -m pip install ".[reenact]"'
+            )
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        operators = "torchvision._meta_registrations"
+        sys.modules[operators] = types.ModuleType(operators)
+        importlib.import_module("torchvision")
+
+
+class Pyramid(nn.Module):
+    """Feature pyramid (Lin et al. 2017): five maps of `width` channels.
+
+    The backbone is a key of `BACKBONES`; segmentation_models_pytorch downloads its `weights`, if
+    any.
+    """
+
+    def __init__(self, backbone: str, width: int, weights: str | None = None) -> None:
+        super().__init__()
+        import_torchvision()
+        from segmentation_models_pytorch.encoders import get_encoder
+
+        self.encoder: Any = get_encoder(
+            BACKBONES[backbone], in_channels=3, depth=_N_MAPS, weights=weights
+        )
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(n_maps, width, 1) for n_maps in self.encoder.out_channels[1:]
+        )
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Turn pictures (n, 3, h, w) into maps, the largest first."""
+        maps: list[torch.Tensor] = []
+        features = self.encoder(x)[1:]
+        for lateral, feature in zip(reversed(self.lateral), reversed(features), strict=True):
+            level = lateral(feature)
+            if maps:
+                level = level + functional.interpolate(maps[0], level.shape[-2:], mode="nearest")
+            maps.insert(0, level)
+        return maps
+
+
+class Generator(nn.Module):
+    """Give a person's face the landmarks of another.
+
+    The source's encoder sees its landmarks, the target's its picture; siamese encoders are one. The
+    upper four maps of both are enlarged to the largest of them, concatenated and convolved; after
+    the first enlargement the target's lowest map is added, and at the end the target's picture.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "MobileNetV2",
+        *,
+        width: int = 64,
+        norm: str = "batch",
+        siamese: bool = False,
+        weights: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = {"backbone": backbone, "width": width, "norm": norm, "siamese": siamese}
+        self.target = Pyramid(backbone, width, weights)
+        self.source = self.target if siamese else Pyramid(backbone, width, weights)
+        n_upper = 2 * (_N_MAPS - 1)
+        self.joined = _convolution(n_upper * width, width)
+        self.refined = _convolution(width, width)
+        self.last = nn.Sequential(
+            _convolution(width, width // 2), nn.Conv2d(width // 2, 3, 3, padding=1)
+        )
+        if norm == "instance":
+            _use_instance_norm(self)
+
+    def forward(self, landmarks: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Reenact faces.
+
+        Parameters
+        ----------
+        landmarks : tensor of shape (n, 1, h, w)
+            Drawings of the source's landmarks. The sides are multiples of 32, at least 64.
+        target : tensor of shape (n, 3, h, w)
+
+        Returns
+        -------
+        tensor of shape (n, 3, h, w)
+        """
+        of_source = self.source(landmarks.expand(-1, 3, -1, -1))
+        lowest, *of_target = self.target(target)
+        size = of_target[0].shape[-2:]
+        upper = [functional.interpolate(m, size) for m in (*of_source[1:], *of_target)]
+        x = _enlarged(self.joined(torch.cat(upper, dim=1)), lowest)
+        x = _enlarged(self.refined(x + lowest), target)
+        return (torch.tanh(self.last(x)) + target).clamp(-1, 1)
+
+
+class Discriminator(nn.Module):
+    """PatchGAN (Isola et al. 2017) of 70 x 70 pixels, on a picture and a drawing of landmarks."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.config = {"width": width}
+        widths = [width * factor for factor in (1, 2, 4, 8)]
+        layers: list[nn.Module] = [nn.Conv2d(4, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for (before, after), stride in zip(pairwise(widths), (2, 2, 1), strict=True):
+            layers += [
+                nn.Conv2d(before, after, 4, stride, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+
+    def forward(self, picture: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+        """Score the patches of pictures (n, 3, h, w), high for real: shape (n, 1, h', w')."""
+        scores: torch.Tensor = self.layers(torch.cat([picture, landmarks], dim=1))
+        return scores
+
+
+def _convolution(n_in: int, n_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()
+    )
+
+
+def _enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return functional.interpolate(x, like.shape[-2:], mode="nearest")
+
+
+def _use_instance_norm(module: nn.Module) -> None:
+    """Replace every batch norm."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, nn.InstanceNorm2d(child.num_features, affine=True))
+        else:
+            _use_instance_norm(child)

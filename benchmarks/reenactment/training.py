@@ -1,0 +1,238 @@
+"""Training of generator and discriminator, which continues exactly where it was stopped."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from freqfake._files import whole_file
+
+from .errors import ReenactmentError
+from .faces import Pixels
+from .losses import (
+    ADVERSARIAL,
+    CONTENT,
+    IDENTITY,
+    IDENTITY_LOSSES,
+    adversarial_loss,
+    content_loss,
+    discriminator_loss,
+)
+from .networks import Discriminator, Generator
+from .persons import Persons, Triple, reduced, round_of
+from .rasters import raster
+
+CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
+_FIRST_RATE, _LAST_RATE = 1e-4, 1e-7
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training depends on, besides the faces.
+
+    See :func:`.persons.chosen`, :class:`.networks.Generator` and :data:`.losses.IDENTITY_LOSSES`;
+    `size` is a multiple of 32 from 64 to 256.
+    """
+
+    scenario: str = "many-to-many"
+    persons: tuple[str, ...] = ()
+    backbone: str = "MobileNetV2"
+    norm: str = "batch"
+    siamese: bool = False
+    width: int = 64
+    size: int = 256
+    batch: int = 8
+    identity: str = "squared"
+    seed: int = 0
+
+
+class Batch:
+    """Landmarks (n, 1, size, size), targets and truths (n, 3, size, size), from -1 to 1."""
+
+    def __init__(self, persons: Persons, drawn: list[Triple], size: int) -> None:
+        rasters = [raster(persons.landmarks[one.source], size) for one in drawn]
+        self.landmarks = as_tensor(np.stack(rasters)[..., None])
+        self.target, self.truth = (
+            as_tensor(reduced(persons.faces[rows], size))
+            for rows in ([one.target for one in drawn], [one.truth for one in drawn])
+        )
+
+
+def batches(drawn: list[Triple], size: int) -> list[list[Triple]]:
+    """Divide triples into lists of `size`."""
+    return [drawn[start : start + size] for start in range(0, len(drawn), size)]
+
+
+def as_tensor(pixels: Pixels) -> torch.Tensor:
+    """Turn pictures (n, h, w, maps) into (n, maps, h, w) with values from -1 to 1."""
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def as_pixels(x: torch.Tensor) -> Pixels:
+    """Turn tensors back into pictures."""
+    levels = ((x.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
+    pixels: Pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
+class Run:
+    """Networks in training, their optimizers and log."""
+
+    def __init__(
+        self,
+        options: Options,
+        content: nn.Module,
+        embedder: nn.Module,
+        device: str | torch.device = "cpu",
+        weights: str | None = None,
+    ) -> None:
+        self.options, self.device = options, torch.device(device)
+        self.content, self.embedder = content.to(device), embedder.to(device)
+        torch.manual_seed(options.seed)
+        self.generator = Generator(
+            options.backbone,
+            width=options.width,
+            norm=options.norm,
+            siamese=options.siamese,
+            weights=weights,
+        ).to(device)
+        self.discriminator = Discriminator(options.width).to(device)
+        networks = [self.generator, self.discriminator]
+        self.optimizers = [torch.optim.Adam(n.parameters(), lr=_FIRST_RATE) for n in networks]
+        self.plateaus = [ReduceLROnPlateau(o, min_lr=_LAST_RATE) for o in self.optimizers]
+        self.kept = {
+            "networks": networks,
+            "optimizers": self.optimizers,
+            "plateaus": self.plateaus,
+        }
+        self.log: list[dict[str, float]] = []
+
+    def step(self, batch: Batch) -> dict[str, float]:
+        """Optimise the discriminator, then the generator, once; return their losses."""
+        landmarks, target, truth = (
+            x.to(self.device) for x in (batch.landmarks, batch.target, batch.truth)
+        )
+        fake = self.generator(landmarks, target)
+        of_real = self.discriminator(truth, landmarks)
+        judged = discriminator_loss(of_real, self.discriminator(fake.detach(), landmarks))
+        _optimise(self.optimizers[1], judged)
+        with torch.no_grad():
+            of_real = self.discriminator(truth, landmarks)
+        made = self.generator_loss(fake, truth, of_real, self.discriminator(fake, landmarks))
+        _optimise(self.optimizers[0], made)
+        return {"discriminator": float(judged.detach()), "generator": float(made.detach())}
+
+    def generator_loss(
+        self,
+        fake: torch.Tensor,
+        truth: torch.Tensor,
+        of_real: torch.Tensor,
+        of_fake: torch.Tensor,
+    ) -> torch.Tensor:
+        """Weighted sum of content, adversarial and identity loss."""
+        seen, wanted = (fake + 1) / 2, (truth + 1) / 2
+        with torch.no_grad():
+            person = self.embedder(wanted)
+        alike = IDENTITY_LOSSES[self.options.identity](self.embedder(seen), person)
+        content = content_loss(seen, wanted, self.content)
+        adversarial = adversarial_loss(of_real, of_fake)
+        return CONTENT * content + ADVERSARIAL * adversarial + IDENTITY * alike
+
+    def epoch(self, persons: Persons) -> dict[str, float]:
+        """Train on every face as truth once, validate, and adapt the rates."""
+        number = len(self.log) + 1
+        self.generator.train()
+        drawn = round_of(persons.table, "train", self.options.seed + number)
+        size = self.options.size
+        losses = [
+            self.step(Batch(persons, part, size)) for part in batches(drawn, self.options.batch)
+        ]
+        row = {"epoch": number, "learning_rate": self.optimizers[0].param_groups[0]["lr"]}
+        row |= pd.DataFrame(losses).mean().to_dict()
+        row["validation"] = self.validate(persons)
+        if not np.isfinite(list(row.values())).all():
+            raise ReenactmentError(f"a loss of epoch {number} is not a number")
+        for plateau in self.plateaus:
+            plateau.step(row["validation"])
+        self.log.append(row)
+        return row
+
+    def validate(self, persons: Persons) -> float:
+        """Mean squared error of the pixels, 0 to 1, of the part to validate."""
+        drawn = round_of(persons.table, "validate")
+        errors = []
+        for part in batches(drawn, self.options.batch):
+            batch = Batch(persons, part, self.options.size)
+            error = (reenacted(self.generator, batch) - batch.truth) / 2
+            errors += error.square().mean((1, 2, 3)).tolist()
+        return float(np.mean(errors))
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint and the log."""
+        state = {"options": asdict(self.options), "log": self.log}
+        state |= {name: [one.state_dict() for one in kept] for name, kept in self.kept.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / CHECKPOINT) as file:
+            torch.save(state, file)
+        with whole_file(folder / LOG) as file:
+            pd.DataFrame(self.log).to_csv(file, index=False)
+
+    def resume(self, folder: Path) -> None:
+        """Take networks, optimizers and log from what :meth:`save` wrote."""
+        state = read_checkpoint(folder)
+        if state["options"] != asdict(self.options):
+            raise ReenactmentError(
+                f"{folder} holds a training with other options: {state['options']}; repeat these, "
+                "or choose another folder"
+            )
+        for name, kept in self.kept.items():
+            for one, values in zip(kept, state[name], strict=True):
+                one.load_state_dict(values)
+        self.log = state["log"]
+
+
+def reenacted(generator: Generator, batch: Batch, *, train_mode: bool = False) -> torch.Tensor:
+    """Reenact the faces of a batch.
+
+    In train mode batch norm takes the statistics of the batch itself (Petruk, Section 5.5); those
+    that were learnt stay as they are.
+    """
+    device = next(generator.parameters()).device
+    generator.train(train_mode)
+    kept = {name: value.clone() for name, value in generator.named_buffers()}
+    with torch.no_grad():
+        made: torch.Tensor = generator(batch.landmarks.to(device), batch.target.to(device)).cpu()
+        for name, value in generator.named_buffers():
+            value.copy_(kept[name])
+    return made
+
+
+def load_generator(folder: Path) -> tuple[Generator, Options]:
+    """Load a trained generator, and the options of its training."""
+    state = read_checkpoint(folder)
+    options = Options(**state["options"])
+    generator = Generator(
+        options.backbone, width=options.width, norm=options.norm, siamese=options.siamese
+    )
+    generator.load_state_dict(state["networks"][0])
+    return generator, options
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any]:
+    """Read a checkpoint; no code in it is run."""
+    file = folder / CHECKPOINT
+    if not file.exists():
+        raise ReenactmentError(f"{folder} holds no trained network: run `reenact train` first")
+    state: dict[str, Any] = torch.load(file, weights_only=True)
+    return state
+
+
+def _optimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
