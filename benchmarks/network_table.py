@@ -22,6 +22,7 @@ from .harness.report import ROOT, Report, marked
 from .harness.store import Kind, Store
 from .harness.treatments import AS_IS, FILMED
 from .network_faces import load, square_of
+from .network_fusion import fusion
 
 DELIVERIES = (AS_IS, "512 px, Q40", FILMED)
 NETWORKS = ("meso4", "mesoinception4", "student", "dldfd")
@@ -64,6 +65,7 @@ def write_table(work: Path, write: bool) -> None:
     ]
     report.table("networks", pd.DataFrame(rows))
     report.table("networks_cost", pd.DataFrame(_costs(networks)))
+    report.table("networks_fusion", fusion(work))
 
 
 def _networks(work: Path) -> dict[str, tuple[Callable[..., np.ndarray], Path]]:
