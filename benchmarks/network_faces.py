@@ -32,6 +32,7 @@ UNSEEN = (  # sources that nothing is trained on
 )  # fmt: skip
 COLUMNS = ("row", "path", "source", "y", "part", "width", "coding", "copy_coding")
 WIDTHS = (0, 99, 119, 140, 160, 199, 223, np.inf)  # of DFDC crops before they were resized
+WIDE = 200  # pixels; narrower crops of the DFDC were enlarged
 _FIRST_DIGITS = {  # of the SHA-256 of what the parts are divided by
     "dfdc": {"validate": "b", "calibrate": "c", "test": "d", "kept apart": "ef"},
     "generated": {"validate": "ab", "calibrate": "cd", "test": "ef"},

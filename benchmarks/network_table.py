@@ -21,14 +21,15 @@ from .harness.intervals import auc, figure
 from .harness.report import ROOT, Report, marked
 from .harness.store import Kind, Store
 from .harness.treatments import AS_IS, FILMED
-from .network_faces import load, square_of
+from .network_faces import WIDE, load, square_of
+from .network_verdicts import fusion, scored, verdicts
 
 DELIVERIES = (AS_IS, "512 px, Q40", FILMED)
 NETWORKS = ("meso4", "mesoinception4", "student", "dldfd")
 N_TRAIN = 1500  # pictures of each side and set that the spectral detectors are trained on
 RATE = 0.01  # of false alarms
+_CARD = ROOT / "freqfake/model_files/embedded/student.md"
 _COPY = "copy 0"
-_WIDE = 200  # pixels; narrower crops of the DFDC were enlarged
 _N_TIMED = 15
 
 
@@ -42,7 +43,7 @@ class TestSet(NamedTuple):
 
 def write_table(work: Path, write: bool) -> None:
     """Measure all detectors, and write the table."""
-    report = Report(work / "results", ROOT / "docs" if write else None)
+    report = Report(work / "results", *((ROOT / "docs", _CARD) if write else ()))
     store = Store(work / "features", n_jobs=1)
     networks = _networks(work)
     store.kinds["student"] = Kind(
@@ -64,6 +65,9 @@ def write_table(work: Path, write: bool) -> None:
     ]
     report.table("networks", pd.DataFrame(rows))
     report.table("networks_cost", pd.DataFrame(_costs(networks)))
+    scores = scored(work)
+    report.table("networks_verdicts", verdicts(scores))
+    report.table("networks_fusion", fusion(scores))
 
 
 def _networks(work: Path) -> dict[str, tuple[Callable[..., np.ndarray], Path]]:
@@ -161,8 +165,8 @@ def _test_sets(sets: dict[str, pd.DataFrame]) -> list[TestSet]:
     unseen = generated[generated.part == "unseen"].sort_values("source", kind="stable")
     others = generated[generated.part == "calibrate"].sort_values("source", kind="stable")
     return [
-        chosen("DFDC, not enlarged", dfdc[dfdc.width >= _WIDE]),
-        chosen("DFDC, enlarged", dfdc[dfdc.width < _WIDE]),
+        chosen("DFDC, not enlarged", dfdc[dfdc.width >= WIDE]),
+        chosen("DFDC, enlarged", dfdc[dfdc.width < WIDE]),
         chosen("StyleGAN 256", generated[of(["stylegan_ffhq256", "stylegan_ffhq256_q95"])]),
         chosen("StarGAN 128", generated[of(["stargan_celeba128"])]),
         TestSet("MobileStyleGAN 1024, left out", others, unseen),

@@ -42,10 +42,14 @@ _NOTE = (
 
 
 def pictures(sets: list[Faces], part: str, y: int) -> list[np.ndarray]:
-    """Faces of a part and their copies, as they lie on disk."""
+    """Faces of a part and their copies, as they lie on disk; at most as many fake as real ones."""
     found = []
     for table, whole, copies in sets:
-        rows = table.row[(table.part == part) & (table.y == y)]
+        of_part = table[table.part == part]
+        rows = of_part.row[of_part.y == y]
+        if y:
+            n_real = int((of_part.y == 0).sum())
+            rows = rows.sample(min(len(rows), n_real), random_state=0).sort_values()
         found += [pixels[row] for pixels in (whole, copies) for row in rows]
     return found
 
@@ -76,6 +80,7 @@ def train(
     epochs: int | None = None,
     imagenet: Path | None = None,
     teacher: str | None = None,
+    start: Path | None = None,
     *,
     compiled: bool = False,
 ) -> None:
@@ -86,7 +91,7 @@ def train(
     sides = {part: [pictures(sets, part, y) for y in (0, 1)] for part in ("train", "validate")}
     for part, (real, fake) in sides.items():
         print(f"{part}: {len(real)} real and {len(fake)} fake", flush=True)
-    network = make_network(name, imagenet)
+    network = make_network(name, imagenet) if start is None else load_network(start)[0]
     if compiled:
         network.compile(dynamic=False)
     with warnings.catch_warnings():
@@ -167,6 +172,7 @@ def main() -> None:
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
     parser.add_argument("--imagenet", type=Path, metavar="FILE", help="where DLDFD starts from")
     parser.add_argument("--teacher", choices=NETWORKS, help="trained before, to learn from")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="a network to train further")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the recipe")
     text = "compile the network: needs a C++ compiler; the student then trains 1.6 times as fast"
     parser.add_argument("--compile", action="store_true", help=text)
@@ -181,7 +187,7 @@ def main() -> None:
     elif args.run == "train":
         if args.network is None:
             parser.error("train needs a network")
-        options = (args.epochs, args.imagenet, args.teacher)
+        options = (args.epochs, args.imagenet, args.teacher, args.start)
         train(args.network, args.work, *options, compiled=args.compile)
     elif args.run == "embed":
         embed(args.work)

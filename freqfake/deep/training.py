@@ -19,7 +19,7 @@ RECIPES = {
     "dldfd": Recipe(25, 32, (1e-3,), "mirrored"),
     "meso4": _MESO,
     "mesoinception4": _MESO,
-    "student": Recipe(16, 32, (2e-3, 1e-3, 5e-4, 1e-4), "partly_covered", weight_decay=0.02),
+    "student": Recipe(16, 32, (1e-3, 5e-4, 2e-4, 5e-5), "partly_covered", weight_decay=0.02),
 }
 
 
@@ -59,7 +59,7 @@ def train_network(
     follow the papers: for DLDFD 25 epochs at a rate of 0.001 with random mirroring (Singh &
     Ramachandra 2022, Section 4); for the MesoNets a rate that falls from 1e-3 to 1e-6 in powers
     of ten, and slight changes of the pictures (Afchar et al. 2018, Section 3.1). For the student 16
-    epochs at a rate that falls from 2e-3 to 1e-4, with weight decay, and pictures that are cropped
+    epochs at a rate that falls from 1e-3 to 5e-5, with weight decay, and pictures that are cropped
     and covered in part.
 
     Parameters
