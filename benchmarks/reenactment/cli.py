@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from .errors import ReenactmentError
 
 _NETWORK = "{}=FILE, or MODULE:CALLABLE, see benchmarks/reenactment/extractors.py"
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     step(_generate, "write reenacted faces of all parts, marked as synthetic")
     measure = step(_measure, "NMSE, CSIM and Frechet distance")
+    measure.add_argument("--before", metavar="NAME", help="an earlier training, for comparison")
     measure.add_argument("--features", help=_NETWORK.format("resnet50"))
     detect = step(_detect, "the detectors of freqfake on them, before and after training")
     detect.add_argument("--epochs", type=int, default=5, metavar="N", help="of the networks")
@@ -133,12 +137,13 @@ def _train(args: argparse.Namespace) -> None:
 def _generate(args: argparse.Namespace) -> None:
     from .generating import generate, sheet
     from .persons import PARTS
+    from .pictures import save_marked
 
     persons, folder = _of_run(args)
     for part in PARTS:
         table = generate(persons, folder, part)
         print(f"{part}: {len(table)} pictures in {folder / 'generated' / part}")
-    sheet(persons, folder, "test").save(folder / "sheet.png")
+    save_marked(folder / "sheet.png", np.asarray(sheet(persons, folder, "test")))
     print(f"{folder / 'sheet.png'}: source, target, reenacted, truth")
 
 
@@ -147,7 +152,9 @@ def _measure(args: argparse.Namespace) -> None:
     from .measuring import measure
 
     features = None if args.features is None else load_embedder(args.features)
-    table = measure(*_of_run(args), "test", features)
+    names = [name for name in (args.before, args.name) if name]
+    tables = [measure(*_of_run(args, name), "test", features) for name in names]
+    table = pd.concat(tables).drop_duplicates("faces")  # the targets are the same
     _report(args).table("reenactment_measures", table)
 
 
@@ -158,12 +165,12 @@ def _detect(args: argparse.Namespace) -> None:
     _report(args).table("reenactment_detectors", table)
 
 
-def _of_run(args: argparse.Namespace) -> tuple[Any, Path]:
+def _of_run(args: argparse.Namespace, name: str = "") -> tuple[Any, Path]:
     """Persons with the parts of a training, and its folder."""
     from .persons import chosen, load
     from .training import read_checkpoint
 
-    folder = args.work / args.name
+    folder = args.work / (name or args.name)
     options = read_checkpoint(folder)["options"]
     return chosen(load(args.work), options["scenario"], options["persons"]), folder
 

@@ -13,6 +13,7 @@ from .faces import SIZE, Pixels, find_landmarks
 from .generating import load_generated
 from .metrics import csim, frechet_distance, nmse
 from .persons import Persons, reduced
+from .training import read_checkpoint
 
 _BATCH = 16
 
@@ -22,17 +23,20 @@ def measure(persons: Persons, folder: Path, part: str, features: Any = None) -> 
 
     "NMSE" is that of the landmarks to the source's, lower is better; "CSIM" that of dlib's
     embeddings with the truth, higher is better; "Frechet" the distance of `features` to those of
-    the truths; "faces" those that were found again.
+    the truths; "found" the faces that dlib finds again.
     """
     table, faces = load_generated(folder, part)
     first = table[table["mode"] == table["mode"].iloc[0]]
     modes = table.groupby("mode", sort=False)
-    cases = {f"reenacted, {mode} mode": (rows, faces[rows.index]) for mode, rows in modes}
+    epoch = len(read_checkpoint(folder)["log"])
+    cases = {
+        f"reenacted, epoch {epoch}, {mode} mode": (rows, faces[rows.index]) for mode, rows in modes
+    }
     cases["target as it is"] = (first, reduced(persons.faces[first.target], faces.shape[1]))
     rows = []
     for title, (triples, made) in cases.items():
         truths = reduced(persons.faces[triples.truth], faces.shape[1])
-        rows.append({"": title, **_figures(persons, triples, made, truths, features)})
+        rows.append({"faces": title, **_figures(persons, triples, made, truths, features)})
     return pd.DataFrame(rows)
 
 
@@ -55,7 +59,7 @@ def _figures(
         "NMSE": f"{np.mean(errors):.4f}" if errors else "-",
         "CSIM": f"{np.mean(similarities):.3f}" if errors else "-",
         "Frechet": distance,
-        "faces": f"{len(errors)} of {len(made)}",
+        "found": f"{len(errors)} of {len(made)}",
     }
 
 

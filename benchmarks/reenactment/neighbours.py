@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .errors import ReenactmentError
+from .pictures import save_marked
 
 _N_LATENT, _N_MEAN = 512, 4096
 _TRUNCATION = 0.6  # 0 is the mean face
@@ -18,7 +19,7 @@ _STEP = 0.25  # of the way to another face
 
 
 def make_neighbours(out: Path, n_persons: int, n_pictures: int, seed: int = 0) -> None:
-    """Write `n_pictures` of each of `n_persons` as PNG of 512 x 512, a folder each."""
+    """Write `n_pictures` of each of `n_persons` as PNG of 512 x 512 and the mark, a folder each."""
     package = importlib.util.find_spec("random_face")
     if package is None or not package.submodule_search_locations:
         raise ReenactmentError(
@@ -53,4 +54,4 @@ def make_neighbours(out: Path, n_persons: int, n_pictures: int, seed: int = 0) -
             style = (centre + _STEP * (other - mean))[None].astype(np.float32)
             x = synthesis({"style": style})[picture][0]
             pixels = np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-            Image.fromarray(pixels).reduce(2).save(file)
+            save_marked(file, np.asarray(Image.fromarray(pixels).reduce(2)))

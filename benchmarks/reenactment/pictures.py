@@ -11,7 +11,7 @@ from .faces import Pixels
 
 STRIP = 16  # rows of the mark, below the face
 _MARK = "SYNTHETIC FACE"
-_KEY, _TEXT = "Synthetic", "A face reenacted by a neural network; it shows no event that happened."
+_KEY, _TEXT = "Synthetic", "Made by a neural network; it shows nothing that happened."
 
 
 def save_marked(path: Path, face: Pixels) -> None:

@@ -236,7 +236,7 @@ def test_a_picture_says_that_it_is_synthetic(tmp_path):
     face = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
     save_marked(tmp_path / "a.png", face)
     with Image.open(tmp_path / "a.png") as image:
-        assert "reenacted" in image.text["Synthetic"]
+        assert "neural network" in image.text["Synthetic"]
         strip = np.asarray(image)[-STRIP:]
     assert strip.min() < 64
     assert strip.mean() > 128  # dark letters on white
@@ -412,7 +412,12 @@ def test_the_steps_make_and_measure_reenacted_faces(work, capsys):
     assert run("detect", work, "--epochs", 1) == 0
     said = capsys.readouterr().out
     assert "12 faces of 3 persons" in said
-    for text in ("reenacted, eval mode", "target as it is", "mesoinception4", "H.264, crf 40"):
+    for text in (
+        "reenacted, epoch 1, eval mode",
+        "target as it is",
+        "mesoinception4",
+        "H.264, crf 40",
+    ):
         assert text in said
     generated = work / "faces" / "run" / "generated"
     for part in persons.PARTS:
