@@ -24,6 +24,7 @@ from .faces import Pixels, Points, find_landmarks, normalised
 PARTS = ("train", "validate", "test")
 SCENARIOS = ("many-to-many", "one-to-one")
 _TEST, _VALIDATE = 0.2, 0.15  # of all; of the rest
+_LONGEST = 1200  # side of a picture that faces are looked for in, in pixels
 _N_SUBJECT = 3  # digits at the start of a file of CFEE, which name the person
 
 
@@ -158,8 +159,9 @@ def reduced(faces: Pixels, size: int) -> Pixels:
 
 def _face(path: str, by: str) -> tuple[Pixels, Points] | None:
     try:
-        pixels = np.asarray(to_pil(read_image(path)[0]))
+        image = to_pil(read_image(path)[0])
     except FreqFakeError:
         return None
+    pixels = np.asarray(image.reduce(-(-max(image.size) // _LONGEST)))
     landmarks = find_landmarks(pixels)
     return None if landmarks is None else normalised(pixels, landmarks, by=by)
