@@ -53,10 +53,10 @@ def write_table(work: Path, write: bool) -> None:
     for chosen in tested:  # all features of a picture at once: delivery and search take long
         _ensure(store, chosen.calibrate, (AS_IS,), _SPECTRAL_KINDS)
         _ensure(store, chosen.test, DELIVERIES, _SPECTRAL_KINDS)
-    _add_networks(store, networks)
+    kinds = _add_networks(store, networks)
     for chosen in tested:
-        _ensure(store, chosen.calibrate, (AS_IS,), ("student", *networks))
-        _ensure(store, chosen.test, DELIVERIES, ("student", *networks))
+        _ensure(store, chosen.calibrate, (AS_IS,), kinds)
+        _ensure(store, chosen.test, DELIVERIES, kinds)
     detectors = {**_spectral(store, sets), **_by_networks(networks)}
     rows = [
         {"faces": chosen.title, "delivery": delivery, "detector": name, **measured}
@@ -80,18 +80,24 @@ def _ensure(
 
 def _add_networks(
     store: Store, networks: dict[str, tuple[Callable[..., np.ndarray], Path]]
-) -> None:
+) -> tuple[str, ...]:
     """Let the store compute what the networks say of the largest face, in this process."""
     store.n_jobs = 1
     file = Path(student.__file__).parent / "student_files" / "student.safetensors"
     computes = {"student": (student.student_features, file, student.N_FEATURES)}
-    computes |= {name: (logit, file, 1) for name, (logit, file) in networks.items()}
+    computes |= {_logit_of(name): (logit, file, 1) for name, (logit, file) in networks.items()}
     for name, (compute, file, n) in computes.items():
         store.kinds[name] = Kind(
             lambda pixels, facts, compute=compute, n=n: _of_face(pixels, compute, n),
             (student, faces),
             (file,),
         )
+    return tuple(computes)
+
+
+def _logit_of(network: str) -> str:
+    """Name of a kind of features."""
+    return f"{network}-logit"
 
 
 def _networks(work: Path) -> dict[str, tuple[Callable[..., np.ndarray], Path]]:
@@ -176,7 +182,9 @@ def _decided(
 
 def _by_networks(networks: dict[str, Any]) -> dict[str, Scores]:
     model = freqfake.load_detector("student")
-    found = {name: functools.partial(_decided, name, lambda X: X[:, 0]) for name in networks}
+    found = {
+        name: functools.partial(_decided, _logit_of(name), lambda X: X[:, 0]) for name in networks
+    }
     return {
         **found,
         "model `student`": functools.partial(_decided, "student", model.decision_function),
