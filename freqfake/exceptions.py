@@ -13,6 +13,10 @@ class ImageValueError(FreqFakeError, ValueError):
     """An array is not a picture: wrong shape, data type or range of values."""
 
 
+class NoFaceError(FreqFakeError, ValueError):
+    """A picture shows no face that is upright and large enough."""
+
+
 class ModelFileError(FreqFakeError, ValueError):
     """A file is not a freqfake model, is damaged, or comes from a newer version."""
 

@@ -18,9 +18,9 @@ FLOORS = """
     report export
     deep
     detector
-    plots model_files crops
+    plots model_files
     batch evidence
-    features
+    features crops
     pictures estimators
 """
 FLOOR = {room: n for n, rooms in enumerate(FLOORS.split("\n")[::-1]) for room in rooms.split()}

@@ -83,6 +83,23 @@ def posted(image: Image.Image, longest: int, quality: int) -> bytes:
     return jpeg(reduced, quality, "4:2:0")
 
 
+def filmed(image: Image.Image, crf: int) -> bytes:
+    """Encode as a frame of H.264, with even sides, and store what is decoded."""
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf)})
+        stream.width, stream.height = (side // 2 * 2 for side in image.size)
+        stream.pix_fmt = "yuv420p"
+        even = image.crop((0, 0, stream.width, stream.height))
+        container.mux(stream.encode(av.VideoFrame.from_image(even)))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        return png(next(container.decode(video=0)).to_image())
+
+
 def with_past(image: Image.Image, factor: float, subsampling: str | None) -> bytes:
     """Enlarge, compress as JPEG Q90 if `subsampling` is given, and reduce to the original size."""
     large = scaled(image, factor, Resampling.BICUBIC)
@@ -151,7 +168,13 @@ PASTS: dict[str, Treatment] = {
     "x2, 4:2:0, back": lambda image: with_past(image, 2.0, "4:2:0"),
     "new chroma": with_new_chroma,
 }
-TREATMENTS: dict[str, Treatment] = {AS_PNG: png, **DELIVERIES, **PASTS}
+FILMED = "H.264, crf 40"
+TREATMENTS: dict[str, Treatment] = {
+    AS_PNG: png,
+    **DELIVERIES,
+    **PASTS,
+    FILMED: lambda image: filmed(image, 40),
+}
 
 
 def treated(image: Image.Image, name: str) -> bytes:

@@ -2,16 +2,18 @@
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ..exceptions import FreqFakeError
+from ..crops.faces import face_square, find_faces
+from ..exceptions import FreqFakeError, NoFaceError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..features.rich import rich_features
 from ..features.spectrum import Spectrum
+from ..features.student import student_features
 from ..pictures.arrays import check_shape, to_pil
 from ..pictures.facts import ImageFacts
 from ..pictures.limits import MAX_PIXELS
@@ -22,7 +24,9 @@ from .parallel import Inputs, map_pictures, warn_left_out
 if TYPE_CHECKING:
     import pandas as pd
 
-FeatureSet = Literal["asynchrony", "rich"]
+FeatureSet = Literal["asynchrony", "rich", "student"]
+
+NO_FACE = "no face found"
 
 Compute = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 Result = TypeVar("Result")
@@ -105,8 +109,9 @@ def iter_features(
     ----------
     inputs : path or iterable of paths, arrays and PIL images
         Folders and globs are expanded (:func:`freqfake.find_images`).
-    features : {"asynchrony", "rich"}
-        The six of :func:`freqfake.asynchrony_features`, or :func:`freqfake.rich_features`.
+    features : {"asynchrony", "rich", "student"}
+        The six of :func:`freqfake.asynchrony_features`, :func:`freqfake.rich_features`, or, of
+        the largest face, :func:`freqfake.features.student.student_features`.
     spectrum, dtype
         For the six, see :func:`freqfake.asynchrony_features`. Scores are made from double
         precision: in single, they would differ between versions of the packages by 1e-5.
@@ -140,9 +145,12 @@ def feature_function(
 ) -> Compute:
     """Make the function that computes a feature set."""
     if features not in get_args(FeatureSet):
-        raise ValueError(f"`features` must be 'asynchrony' or 'rich'; got {features!r}")
+        words = ", ".join(map(repr, get_args(FeatureSet)))
+        raise ValueError(f"`features` must be one of {words}; got {features!r}")
     if features == "rich":
         return rich_features
+    if features == "student":
+        return student_features
     return functools.partial(asynchrony_features, spectrum=spectrum, dtype=dtype)
 
 
@@ -249,18 +257,46 @@ def read_picture(
 def compute_features(
     picture: Picture, compute: Compute, *, n_copies: int = 0
 ) -> Extraction | Unreadable:
-    """Compute the features of a picture and of its delivered copies."""
+    """Compute the features of a picture and of its delivered copies.
+
+    Those of the student are of the largest face, with the facts of its square.
+    """
 
     def features() -> Extraction:
-        own = compute(picture.pixels)
+        seen = largest_face(picture)[0] if compute is student_features else picture
+        own = compute(seen.pixels)
         if not n_copies:
-            return Extraction(picture.path, own, picture.facts)
-        image = to_pil(picture.pixels)
+            return Extraction(seen.path, own, seen.facts)
+        image = to_pil(seen.pixels)
         copies = (read_bytes(delivered_copy(image, seed)) for seed in range(n_copies))
-        made = tuple(Extraction(picture.path, compute(copy), facts) for copy, facts in copies)
-        return Extraction(picture.path, own, picture.facts, made)
+        made = tuple(Extraction(seen.path, compute(copy), facts) for copy, facts in copies)
+        return Extraction(seen.path, own, seen.facts, made)
 
     return attempt(picture.path, features)
+
+
+def largest_face(picture: Picture) -> tuple[Picture, tuple[int, int, int, int]]:
+    """Cut out the largest face of a picture, see :func:`freqfake.crops.faces.face_square`.
+
+    Returns
+    -------
+    face : Picture
+        With the coding of the whole picture, and its own size.
+    box : tuple of int
+        Left, top, right and bottom edge in the picture.
+
+    Raises
+    ------
+    NoFaceError
+    """
+    faces = find_faces(picture.pixels)
+    if not faces:
+        raise NoFaceError(NO_FACE)
+    height, width = picture.pixels.shape[:2]
+    left, top, right, bottom = box = face_square(faces[0], width, height)
+    # Cropping changes the size, not the coding.
+    facts = replace(picture.facts, width=right - left, height=bottom - top)
+    return Picture(picture.path, picture.pixels[top:bottom, left:right], facts), box
 
 
 def attempt(path: str, step: Callable[[], Result]) -> Result | Unreadable:

@@ -96,20 +96,28 @@ def add_labelled(command: argparse.ArgumentParser, *, fake_required: bool = True
     return labelled
 
 
-def add_model(command: Any) -> None:
-    """Add ``--model``."""
-    text = "model file, or the name of an embedded model: faces (default) or lewoo"
-    command.add_argument("--model", default="faces", metavar="MODEL", help=text)
+def add_model(command: Any, default: str | None = "faces") -> None:
+    """Add ``--model``, whose default may depend on the input."""
+    names = "faces (default) or lewoo"
+    if default is None:
+        names = "faces (default for pictures), lewoo, or student (default for videos)"
+    text = f"model file, or the name of an embedded model: {names}"
+    command.add_argument("--model", default=default, metavar="MODEL", help=text)
 
 
-def add_verdict(command: argparse.ArgumentParser) -> None:
-    """Add the options that a verdict depends on."""
+def add_verdict(command: argparse.ArgumentParser, *, default: str | None = "faces") -> None:
+    """Add the options that a verdict depends on, with this default of the model."""
     verdict = command.add_argument_group("verdict")
-    add_model(verdict)
+    add_model(verdict, default)
+    add_operating_point(verdict, prior=0.5)
+
+
+def add_operating_point(verdict: Any, *, prior: float | None) -> None:
+    """Add ``--max-fpr`` and ``--prior``, whose default may be left to the command."""
     text = "upper confidence bound on the rate of real pictures called fake"
     verdict.add_argument("--max-fpr", type=float, metavar="RATE", help=text)
-    text = "prior probability of fake (default: %(default)s)"
-    verdict.add_argument("--prior", type=float, default=0.5, metavar="P", help=text)
+    text = "prior probability of fake (default: 0.5)"
+    verdict.add_argument("--prior", type=float, default=prior, metavar="P", help=text)
 
 
 def add_max_pixels(command: argparse.ArgumentParser) -> None:

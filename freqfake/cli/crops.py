@@ -47,10 +47,10 @@ def add_crops(parts: Any) -> None:
     _add_cut(frames)
 
 
-def add_margin(command: Any) -> None:
-    """Add ``--margin``."""
-    text = "margin around a face, as a fraction of its size (default: %(default)s)"
-    command.add_argument("--margin", type=float, default=0.3, metavar="PART", help=text)
+def add_margin(command: Any, default: float | None = 0.3) -> None:
+    """Add ``--margin``, whose default may be left to the command."""
+    text = "margin around a face, as a fraction of its size (default: 0.3)"
+    command.add_argument("--margin", type=float, default=default, metavar="PART", help=text)
 
 
 def _add_cut(command: argparse.ArgumentParser) -> None:
@@ -68,14 +68,14 @@ def _add_cut(command: argparse.ArgumentParser) -> None:
 
 
 def _faces(args: argparse.Namespace) -> int:
-    from ..crops.saving import CROP_COLUMNS, save_faces
+    from ..batch.saving import CROP_COLUMNS, save_faces
 
     save = functools.partial(save_faces, margin=args.margin, largest=args.largest)
     return _write_cut(save, CROP_COLUMNS, args)
 
 
 def _frames(args: argparse.Namespace) -> int:
-    from ..crops.saving import FRAME_COLUMNS, save_frames
+    from ..batch.saving import FRAME_COLUMNS, save_frames
 
     return _write_cut(save_frames, FRAME_COLUMNS, args)
 

@@ -1,44 +1,38 @@
 """The commands of ``freqfake deep``: networks, videos and faces."""
 
 import argparse
-import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..batch.tables import Row
 from .common import (
     OK,
     add_command,
     add_labelled,
-    add_out,
-    add_paths,
     check_not_read,
     epilog,
     paths_of,
     print_metrics,
     show_bar,
-    write_rows,
     wrote,
 )
 from .crops import add_crops, add_margin
+from .deep_scoring import (
+    NETWORKS,
+    add_device,
+    add_looking,
+    add_score,
+    add_weights,
+    deep_options,
+    loaded,
+)
 
-if TYPE_CHECKING:
-    from ..deep.detector import DeepDetector, DeepOptions
-
-_NETWORKS = ("dldfd", "meso4", "mesoinception4")
 _PROTOCOLS = ("combined", "single", "cross")
 _DEEP = """
-    freqfake deep score --weights best.safetensors pictures/ video.mp4
+    freqfake deep score pictures/ video.mp4
     freqfake deep frames video.mp4 --out frames/
     # more about a command
     freqfake deep train --help
-"""
-_SCORE = """
-    freqfake deep score --weights best.safetensors pictures/ video.mp4
-    # one of the published MesoNets, on the faces in a folder of pictures
-    freqfake deep score --weights Meso4_DF.h5 --faces pictures/ --out scores.csv
 """
 _TRAIN = """
     freqfake deep train --model meso4 --real a/ --fake b/ --out run/
@@ -68,20 +62,11 @@ def add_deep(commands: Any) -> None:
     parts = deep.add_subparsers(
         title="commands", required=True, metavar="COMMAND", prog="freqfake deep"
     )
-    _add_score(parts)
+    add_score(parts)
     _add_train(parts)
     _add_evaluate(parts)
     _add_faceforensics(parts)
     add_crops(parts)
-
-
-def _add_score(parts: Any) -> None:
-    text = "score pictures and videos"
-    score = add_command(parts, "score", _score, text, jobs=False, examples=_SCORE)
-    add_paths(score)
-    _add_weights(score)
-    _add_looking(score)
-    add_out(score, form=True)
 
 
 def _add_train(parts: Any) -> None:
@@ -93,12 +78,14 @@ def _add_train(parts: Any) -> None:
     text = "share of the pictures for validation (default: %(default)s)"
     labelled.add_argument("--validation", type=float, default=0.2, metavar="SHARE", help=text)
     network = train.add_argument_group("network")
-    network.add_argument("--model", choices=_NETWORKS, required=True, help="network to train")
+    network.add_argument("--model", choices=NETWORKS, required=True, help="network to train")
     text = "side of a MesoNet's input, a multiple of 32 (default: 256)"
     network.add_argument("--input-size", type=int, metavar="N", help=text)
     text = "maps in each of DLDFD's first convolutions (default: 64)"
     network.add_argument("--width", type=int, metavar="N", help=text)
     _add_start(network)
+    text = "trained network to learn from, besides the labels: its best.safetensors"
+    network.add_argument("--teacher", metavar="FILE", help=text)
     training = train.add_argument_group("training")
     _add_training(training)
     training.add_argument("--learning-rate", type=float, metavar="RATE", help="for all epochs")
@@ -126,15 +113,15 @@ def _add_training(training: Any) -> None:
     text = "default: the paper's, see `freqfake.deep.train_network`"
     training.add_argument("--epochs", type=int, metavar="N", help=text)
     training.add_argument("--batch-size", type=int, metavar="N", help=text)
-    _add_device(training)
+    add_device(training)
 
 
 def _add_evaluate(parts: Any) -> None:
     text = "measure a network on labelled pictures and videos"
     evaluate = add_command(parts, "evaluate", _evaluate, text, jobs=False, examples=_EVALUATE)
     add_labelled(evaluate)
-    _add_weights(evaluate)
-    _add_looking(evaluate)
+    add_weights(evaluate)
+    add_looking(evaluate)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -156,7 +143,7 @@ def _add_faceforensics(parts: Any) -> None:
     add_margin(data)
     network = command.add_argument_group("network")
     text = "network to train (default: %(default)s)"
-    network.add_argument("--model", choices=_NETWORKS, default="dldfd", help=text)
+    network.add_argument("--model", choices=NETWORKS, default="dldfd", help=text)
     _add_start(network)
     _add_training(command.add_argument_group("training"))
     output = command.add_argument_group("output")
@@ -164,66 +151,16 @@ def _add_faceforensics(parts: Any) -> None:
     output.add_argument("--out", metavar="FOLDER", required=True, help=text)
 
 
-def _add_weights(command: argparse.ArgumentParser) -> None:
-    network = command.add_argument_group("network")
-    text = "best.safetensors from training, or a Keras file (.h5) of Afchar et al."
-    network.add_argument("--weights", metavar="FILE", required=True, help=text)
-    text = "network that the weights must belong to (default: any)"
-    network.add_argument("--model", choices=_NETWORKS, help=text)
-    text = "pictures or frames per batch (default: %(default)s)"
-    network.add_argument("--batch-size", type=int, default=32, metavar="N", help=text)
-    _add_device(network)
-
-
-def _add_looking(command: argparse.ArgumentParser) -> None:
-    looking = command.add_argument_group("what is scored")
-    text = "frames to score per video, evenly spread (default: %(default)s)"
-    looking.add_argument("--frames", type=int, default=20, metavar="N", help=text)
-    text = "score the largest face of each picture or frame; the networks were made for faces"
-    looking.add_argument("--faces", action="store_true", help=text)
-    add_margin(looking)
-    text = "call a frame fake above this probability (default: %(default)s)"
-    looking.add_argument("--threshold", type=float, default=0.5, metavar="P", help=text)
-
-
-def _add_device(command: Any) -> None:
-    text = "auto (the GPU if there is one), cpu, cuda, ... (default: %(default)s)"
-    command.add_argument("--device", default="auto", help=text)
-
-
-def _score(args: argparse.Namespace) -> int:
-    from ..deep.detector import DEEP_COLUMNS
-
-    detector, options = _loaded(args), _deep_options(args)
-    options["max_pixels"] = args.max_pixels
-
-    def rows(paths: list[str], bar: bool) -> Iterator[list[Row]]:
-        return ([row] for row in detector.iter_scores(paths, progress=bar, **options))
-
-    return write_rows(
-        rows,
-        args,
-        DEEP_COLUMNS,
-        args.format,
-        command="deep score",
-        weights_sha256=_sha256(args.weights),
-        device=detector.device.type,
-        threshold=args.threshold,
-        frames=args.frames,
-        margin=args.margin if args.faces else None,
-    )
-
-
 def _train(args: argparse.Namespace) -> int:
     own = (args.validation_real, args.validation_fake)
     if (own[0] is None) != (own[1] is None):
         raise ValueError("--validation-real and --validation-fake must be given together")
     _check_start(args)
-    from ..deep import train_network
+    from ..deep import load_network, train_network
     from ..deep.epochs import FILES
 
     real, fake = paths_of(args.real), paths_of(args.fake)
-    start = [] if args.imagenet is None else [args.imagenet]
+    start = [path for path in (args.imagenet, args.teacher) if path is not None]
     inputs = [*real, *fake, *paths_of(own[0] or ()), *paths_of(own[1] or ()), *start]
     check_not_read([Path(args.out, name) for name in FILES], inputs)
     training = train_network(
@@ -232,10 +169,11 @@ def _train(args: argparse.Namespace) -> int:
         fake,
         args.out,
         validation=args.validation if own[0] is None else own,
+        teacher=None if args.teacher is None else load_network(args.teacher)[0],
         epochs=args.epochs,
         batch_size=args.batch_size,
         learning_rate=args.learning_rate,
-        device=args.device,
+        device=args.device or "auto",
         workers=args.workers,
         seed=args.seed,
         resume=args.resume,
@@ -252,7 +190,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    print_metrics(_loaded(args).evaluate(args.real, args.fake, **_deep_options(args)), args.json)
+    print_metrics(loaded(args).evaluate(args.real, args.fake, **deep_options(args)), args.json)
     return OK
 
 
@@ -272,7 +210,7 @@ def _faceforensics(args: argparse.Namespace) -> int:
         margin=args.margin,
         epochs=args.epochs,
         batch_size=args.batch_size,
-        device=args.device,
+        device=args.device or "auto",
         n_jobs=args.jobs,
         partial=args.partial,
         **({} if args.methods is None else {"methods": args.methods}),
@@ -281,28 +219,6 @@ def _faceforensics(args: argparse.Namespace) -> int:
     )
     print(table.to_csv(index=False), end="")
     return OK
-
-
-def _loaded(args: argparse.Namespace) -> "DeepDetector":
-    from ..deep import load_deep_detector
-
-    return load_deep_detector(
-        args.weights, model=args.model, device=args.device, batch_size=args.batch_size
-    )
-
-
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _deep_options(args: argparse.Namespace) -> "DeepOptions":
-    return {
-        "threshold": args.threshold,
-        "n_frames": args.frames,
-        "faces": args.faces,
-        "margin": args.margin,
-    }
 
 
 def _network(args: argparse.Namespace) -> Any:

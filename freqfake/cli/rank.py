@@ -29,7 +29,8 @@ def add_rank(commands: Any) -> None:
 
 def _rank(args: argparse.Namespace) -> int:
     from ..detector.detector import load_detector
-    from ..detector.scoring import Terms, score_pictures
+    from ..detector.scoring import score_pictures
+    from ..detector.terms import Terms
 
     if args.top is not None and args.top < 1:
         raise ValueError(f"--top must be at least 1; got {args.top}")

@@ -64,6 +64,8 @@ def add_score(commands: Any) -> None:
     faces.add_argument("--faces", action="store_true", help=text)
     text = "margin to score around a face, as a fraction of its size (default: 0.3)"
     faces.add_argument("--margin", type=float, metavar="PART", help=text)
+    text = "let the embedded network judge the largest face, too, in columns of its own"
+    faces.add_argument("--deep", action="store_true", help=text)
     add_out(score, form=True)
     text = "exit with status 1 if a row has this verdict: fake, real or inconclusive"
     score.add_argument("--fail-on", choices=VERDICTS, metavar="VERDICT", help=text)
@@ -93,18 +95,18 @@ def _features(args: argparse.Namespace) -> int:
 def _score(args: argparse.Namespace) -> int:
     from ..crops.faces import MARGIN
     from ..detector.detector import load_detector
-    from ..detector.scoring import Terms, score_pictures
+    from ..detector.scoring import score_pictures
 
     if args.margin is not None and not args.faces:
         raise ValueError("--margin needs --faces: a whole picture has no margin")
     if args.fail_on and args.resume:
         raise ValueError("--fail-on needs the rows of one run: leave out --resume")
-    terms = Terms(
-        load_detector(args.model),
+    terms = load_detector(args.model).terms(
         max_fpr=args.max_fpr,
         prior=args.prior,
         faces=args.faces,
         margin=MARGIN if args.margin is None else args.margin,
+        deep=args.deep,
         provenance=args.provenance,
         max_pixels=args.max_pixels,
     )
@@ -126,6 +128,7 @@ def _score(args: argparse.Namespace) -> int:
         max_fpr=args.max_fpr,
         prior=args.prior,
         margin=terms.margin if args.faces else None,
+        student_sha256=terms.student.model.sha256 if terms.student else None,
     )
     if not verdicts[args.fail_on]:
         return status

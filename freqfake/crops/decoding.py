@@ -5,7 +5,10 @@ Files are not trusted: any error that a broken file causes becomes a
 """
 
 import contextlib
+import math
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,8 +52,65 @@ _FRAME_RATE = 25.0  # if the file does not state it
 IDENTITY = (1, 0, 0, 1)  # shown as stored
 
 
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a video file states about itself, or FFmpeg estimates without decoding it.
+
+    Attributes
+    ----------
+    format, codec : str
+        FFmpeg's names of the container and of the coding of the pictures.
+    duration : float
+        In seconds; NaN if it is unknown.
+    rate : float
+        Frames a second; NaN if it is unknown.
+    """
+
+    format: str
+    codec: str
+    duration: float
+    rate: float
+
+
+def video_facts(path: PathLike, *, max_pixels: int = MAX_PIXELS) -> VideoFacts:
+    """Read what a video file states about itself; no frame is decoded.
+
+    Raises
+    ------
+    VideoReadError
+        See :func:`freqfake.crops.video.read_frames`.
+    """
+    import av
+
+    with _opened(path, max_pixels) as (container, stream):
+        return VideoFacts(
+            format=container.format.long_name,
+            codec=stream.codec_context.codec.canonical_name,
+            duration=_positive(container.duration, Fraction(1, av.time_base)),
+            rate=_positive(stream.average_rate),
+        )
+
+
+def _positive(stated: Fraction | int | None, unit: Fraction = Fraction(1)) -> float:
+    return float(stated * unit) if stated and stated > 0 else math.nan
+
+
 def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float, "VideoFrame"]]:
     """Yield number, time and data of every intact frame, in the order of presentation."""
+    with _opened(path, max_pixels) as (container, stream):
+        index = -1
+        packets = _packets(container, stream, max_pixels)
+        with contextlib.closing(_good_frames(packets, stream)) as frames:
+            for index, (time, frame) in enumerate(_timed(frames, stream)):
+                _check_size(frame, max_pixels)
+                yield index, time, frame
+        if index < 0:
+            raise ValueError("no frame can be decoded")
+
+
+@contextlib.contextmanager
+def _opened(path: PathLike, max_pixels: int) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """Open a video; whatever fails until it is closed is a :class:`VideoReadError`."""
     import av
 
     most = {"max_pixels": str(max(max_pixels, MAX_PIXELS))}  # whatever the container says
@@ -63,14 +123,7 @@ def decode_frames(path: PathLike, max_pixels: int) -> Iterator[tuple[int, float,
             stream = _picture_stream(container)
             _check_size(stream, max_pixels)
             stream.codec_context.options = most
-            index = -1
-            packets = _packets(container, stream, max_pixels)
-            with contextlib.closing(_good_frames(packets, stream)) as frames:
-                for index, (time, frame) in enumerate(_timed(frames, stream)):
-                    _check_size(frame, max_pixels)
-                    yield index, time, frame
-            if index < 0:
-                raise ValueError("no frame can be decoded")
+            yield container, stream
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         reason = (
             "not a video, cut short or damaged beyond use, or of a format that is not supported"

@@ -15,6 +15,7 @@ from .mtcnn import WINDOW, detect
 MARGIN = 0.3  # of the size of a face, added on each side
 MIN_SIZE = 40  # pixels; with the margin 64, the least side for the rich features
 BLOCK = 8  # pixels, the side of a JPEG block
+_LOWER = 0.05  # of the side of a square
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +146,26 @@ def crop_box(
     # Like JPEG, the rich features use blocks of 8 x 8 pixels, counted from the upper left corner.
     # A crop that began within a block would shift them.
     return x // BLOCK * BLOCK, y // BLOCK * BLOCK, right, bottom
+
+
+def face_square(face: Face, width: int, height: int) -> tuple[int, int, int, int]:
+    """Give the left, top, right and bottom edge of the square around a face that networks see.
+
+    Its area is that of the box of the face, and it lies a little lower, as the crops of faces in
+    the data sets of face swaps. At the edge of a picture it is moved inwards.
+
+    Parameters
+    ----------
+    face : Face
+    width, height : int
+        Size of the picture, in pixels.
+    """
+    left, top, right, bottom = face.box
+    side = min(math.sqrt(face.area), width, height)
+    x = np.clip((left + right - side) / 2, 0, width - side)
+    y = np.clip((top + bottom - side) / 2 + _LOWER * side, 0, height - side)
+    first, size = (round(float(x)), round(float(y))), int(side)
+    return (*first, first[0] + size, first[1] + size)
 
 
 def check_margin(margin: float) -> None:

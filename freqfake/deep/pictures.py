@@ -52,6 +52,28 @@ def mirrored(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return torch.where(chosen.to(x.device).view(-1, 1, 1, 1), x.flip(3), x)
 
 
+def partly_covered(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Mirror and crop each picture of a batch, and cover half of them in part.
+
+    The crop, of six sevenths of a side, lies at the same random place in the whole batch. The
+    covered rectangle has half a side at most, so that a network cannot rely on one part of a face.
+    """
+    n, _, height, width = x.shape
+    rows, columns = height * 6 // 7, width * 6 // 7
+    top = int(torch.randint(height - rows + 1, (), generator=generator))
+    left = int(torch.randint(width - columns + 1, (), generator=generator))
+    x = mirrored(x, generator)[:, :, top : top + rows, left : left + columns]
+    corners = torch.rand(n, 4, generator=generator)
+    for picture in torch.nonzero(torch.rand(n, generator=generator) < 0.5)[:, 0].tolist():
+        y0, x0, covered_rows, covered_columns = corners[picture].tolist()
+        last_row, last_column = y0 * rows + covered_rows * rows / 2, x0 * columns + 1
+        last_column += covered_columns * columns / 2
+        x[picture, :, int(y0 * rows) : int(last_row) + 1, int(x0 * columns) : int(last_column)] = (
+            0.5
+        )
+    return x
+
+
 def slightly_changed(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Mirror, zoom, rotate, brighten or darken each picture of a batch, and shift its hue.
 
@@ -105,19 +127,22 @@ class PictureSet(torch.utils.data.Dataset[Any]):
         Real pictures first.
     labels : float tensor of shape (n_pictures,)
         1 for fake.
+    targets : float tensor of shape (n_pictures,)
+        Probabilities to learn; the labels, unless they are replaced.
     """
 
     def __init__(self, sides: Sequence[list[ImageLike]], size: int) -> None:
         real, fake = sides
         self.images = [*real, *fake]
         self.labels = torch.cat([torch.zeros(len(real)), torch.ones(len(fake))])
+        self.targets = self.labels
         self.size = size
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return as_tensor(self.images[position], self.size), self.labels[position]
+        return as_tensor(self.images[position], self.size), self.targets[position]
 
 
 def split_pictures(

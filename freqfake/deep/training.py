@@ -19,6 +19,7 @@ RECIPES = {
     "dldfd": Recipe(25, 32, (1e-3,), "mirrored"),
     "meso4": _MESO,
     "mesoinception4": _MESO,
+    "student": Recipe(16, 32, (1e-3, 5e-4, 2e-4, 5e-5), "partly_covered", weight_decay=0.02),
 }
 
 
@@ -40,6 +41,7 @@ def train_network(
     out: PathLike,
     *,
     validation: float | tuple[Inputs, Inputs] = 0.2,
+    teacher: Network | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -56,11 +58,13 @@ def train_network(
     Adam minimises binary cross-entropy with weights from the class counts. The other defaults
     follow the papers: for DLDFD 25 epochs at a rate of 0.001 with random mirroring (Singh &
     Ramachandra 2022, Section 4); for the MesoNets a rate that falls from 1e-3 to 1e-6 in powers
-    of ten, and slight changes of the pictures (Afchar et al. 2018, Section 3.1).
+    of ten, and slight changes of the pictures (Afchar et al. 2018, Section 3.1). For the student 16
+    epochs at a rate that falls from 1e-3 to 5e-5, with weight decay, and pictures that are cropped
+    and covered in part.
 
     Parameters
     ----------
-    network : DLDFD, Meso4 or MesoInception4
+    network : DLDFD, Meso4, MesoInception4 or Student
         Network to start from. It is modified.
     real, fake : path or iterable of paths, arrays and PIL images
         Pictures, or crops of faces, to train on.
@@ -71,6 +75,9 @@ def train_network(
     validation : float or tuple of two inputs
         Share of each class to hold out for validation, drawn at random; or real and generated
         validation pictures. Pass these if several pictures show one person.
+    teacher : DLDFD, Meso4, MesoInception4 or Student, optional
+        A trained network whose probabilities are mixed half and half with the labels of the
+        training pictures. Its input must have the size of `network`'s.
     epochs, batch_size, learning_rate
         Replace the defaults above. A given rate holds for all epochs.
     device, mixed_precision
@@ -98,6 +105,8 @@ def train_network(
         training.
     OutputInUseError
         Another training is writing to `out`.
+    ValueError
+        `teacher` takes pictures of another size than `network`, or a number is out of range.
     DeviceMemoryError
         The batches are too large for the memory.
 
@@ -108,10 +117,17 @@ def train_network(
     DeviceWarning
         There is no GPU.
     """
+    if teacher is not None and teacher.input_size != network.input_size:
+        raise ValueError(
+            f"`teacher` must take pictures of {network.input_size} pixels, as `network` does; got "
+            f"one for {teacher.input_size}"
+        )
     recipe = _recipe(network, epochs, batch_size, learning_rate)
     train, held_out = split_pictures(real, fake, validation, network.input_size, seed)
     where = find_device(device)
-    run = Run(network, recipe, train, held_out, Path(out), where, mixed_precision, workers, seed)
+    run = Run(
+        network, recipe, train, held_out, Path(out), where, mixed_precision, workers, seed, teacher
+    )
     run.out.mkdir(parents=True, exist_ok=True)
     with only_run(run.out / CHECKPOINT):
         if resume and (run.out / CHECKPOINT).exists():
@@ -121,6 +137,8 @@ def train_network(
                 f"{run.out} already holds a training: continue it (resume, --resume), or choose "
                 "another folder"
             )
+        if not run.log:
+            run.ask_teacher(progress)
         with Board(run.out / "tensorboard" if tensorboard else None) as board:
             while len(run.log) < recipe.epochs:
                 board.add(run.epoch(progress))
@@ -137,6 +155,7 @@ def _recipe(
         usual.batch_size if batch_size is None else batch_size,
         rates,
         usual.augmentation,
+        usual.weight_decay,
     )
     if recipe.epochs < 1 or recipe.batch_size < 1 or min(rates) <= 0:
         raise ValueError(

@@ -22,9 +22,15 @@ LIMITS = (
     "Generators other than those it was trained on may leave other traces, or none.",
     "The verdict real means like the known photographs, unlike the known generators; it is no "
     "proof.",
-    "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
     "Processing after the picture was made (noise, blur, enlarging, strong compression) hides "
     "traces; most such pictures come out inconclusive.",
+)
+PICTURE_LIMITS = (
+    "Whether there is a face at all, or a face swapped into a photograph, it does not look at.",
+)
+STUDENT_LIMITS = (
+    "It looks at the largest face only. It was trained on faces from videos and from the web, most "
+    "of them small and compressed.",
 )
 SIX_LIMITS = (
     "The six features work on full-size originals that were stored without loss. Much of what "
@@ -41,6 +47,7 @@ _HEADING = 'style="text-align: left; padding-top: 0.8em"'
 _FEATURES = {
     "rich": "rich features: rings, noise residuals, block transforms",
     "asynchrony": "the six asynchrony features (Le & Woo 2021)",
+    "student": "80 features of a face by the embedded network",
 }
 
 
@@ -158,6 +165,7 @@ def model_card(detector: TrainedModel) -> ModelCard:
             *(SIX_LIMITS if detector.features == "asynchrony" else ()),
             *(SIMULATED_LIMITS if detector.info.get("n_simulated") else ()),
             *LIMITS,
+            *(STUDENT_LIMITS if detector.features == "student" else PICTURE_LIMITS),
         ),
     )
 

@@ -5,12 +5,17 @@ from typing import Any
 SCORE_COLUMNS = ("path", "score", "llr", "p_fake", "verdict", "reason", "error")
 FACE_COLUMNS = ("path", "face", "left", "top", "right", "bottom", *SCORE_COLUMNS[1:])
 FACE_NUMBERS = FACE_COLUMNS[1:6]
+FRAME_NUMBERS = ("n_frames", "n_real", "n_fake")
+FRAME_COLUMNS = (*SCORE_COLUMNS[:-1], *FRAME_NUMBERS, SCORE_COLUMNS[-1])
+DEEP_COLUMNS = ("deep_score", "deep_llr", "deep_verdict", "deep_reason")
 PROVENANCE_COLUMNS = ("sha256", "model_sha256", "max_fpr", "threshold", "prior", "versions")
 
 
-def score_columns(*, faces: bool = False, provenance: bool = False) -> list[str]:
+def score_columns(
+    *, faces: bool = False, deep: bool = False, provenance: bool = False
+) -> list[str]:
     """Columns of a table of scores."""
-    more = PROVENANCE_COLUMNS if provenance else ()
+    more = (*(DEEP_COLUMNS if deep else ()), *(PROVENANCE_COLUMNS if provenance else ()))
     return [*(FACE_COLUMNS if faces else SCORE_COLUMNS), *more]
 
 

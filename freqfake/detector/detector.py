@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -13,7 +14,8 @@ from ..batch.tables import Row
 from ..model_files.state import load_state, save_state
 from .columns import FACE_NUMBERS
 from .model import TrainedModel
-from .scoring import ScoreOptions, Terms, score_pictures
+from .scoring import score_pictures
+from .terms import ScoreOptions, Terms, TermsOptions, VerdictOptions
 
 if TYPE_CHECKING:  # scoring does not wait for the packages that they need
     from ..estimators.expectations import Expectations
@@ -105,6 +107,9 @@ class Detector(TrainedModel):
             of the whole picture.
         margin : float, default: 0.3
             Around a face, see :func:`freqfake.crops.faces.crop_face`.
+        deep : bool, default: False
+            Let the embedded network judge the largest face of each picture, too; not with
+            `faces`.
         provenance : bool, default: False
             Add the columns needed to repeat each score, see :doc:`/repeat`.
         max_pixels : int, optional
@@ -132,6 +137,10 @@ class Detector(TrainedModel):
             A picture without a face has one row, ``inconclusive``, in which these are missing. A
             face that is too small for the features is ``inconclusive`` too, without a score.
 
+            With `deep`, ``deep_score``, ``deep_llr``, ``deep_verdict`` and ``deep_reason``: the
+            same of the face, by the model ``student``. The two likelihood ratios are not
+            independent evidence: do not add them.
+
             With `provenance`, at the end:
 
             - ``sha256``: SHA-256 of the file's bytes, or of the data type, shape and pixels of a
@@ -147,12 +156,12 @@ class Detector(TrainedModel):
         OperatingPointError
             The held-out pictures of the model cannot support `max_fpr`.
         MissingExtraError
-            `faces` needs the extra ``faces``.
+            `faces` and `deep` need the extra ``faces``.
         """
         from ..batch.frames import columns_of
         from .results import ScoreTable
 
-        terms = Terms(self, **options)
+        terms = self.terms(**options)
         pictures = score_pictures(terms, inputs, n_jobs=n_jobs, progress=progress)
         table = ScoreTable(columns_of(itertools.chain.from_iterable(pictures), terms.columns))
         for name in FACE_NUMBERS if terms.faces else ():
@@ -183,7 +192,19 @@ class Detector(TrainedModel):
 
         For programs that store them: a picture is complete only with all of its faces.
         """
-        return score_pictures(Terms(self, **options), inputs, n_jobs=n_jobs, progress=progress)
+        return score_pictures(self.terms(**options), inputs, n_jobs=n_jobs, progress=progress)
+
+    def terms(self, *, deep: bool = False, **options: Unpack[TermsOptions]) -> Terms:
+        """Check the options of a run of :meth:`score`, and load what it needs."""
+        own = Terms(self, **options)
+        if not deep:
+            return own
+        shared: VerdictOptions = {
+            "max_fpr": own.max_fpr,
+            "prior": own.prior,
+            "max_pixels": own.max_pixels,
+        }
+        return replace(own, student=Terms(load_detector("student"), **shared))
 
     def evaluate(
         self, real: Inputs, fake: Inputs, *, n_jobs: int | None = None, progress: bool = False

@@ -48,6 +48,7 @@ _CAVEATS = {
         "rich",
         "real",
     ): "; pictures of a generator that the model does not know can look like this too",
+    ("student", "real"): "; swaps and generators that it does not know can look like this too",
 }
 
 
@@ -214,7 +215,7 @@ class TrainedModel:
         ['rings', 'noise residuals', 'noise across the colours', 'block transforms']
         """
         if self.features != "rich":
-            raise ValueError("only a score from the rich features has parts; see plot_features")
+            raise ValueError("only a score from the rich features has parts")
         return self.contributions_of(rich_features(image))
 
     def contributions_of(self, features: npt.NDArray[np.float64]) -> dict[str, float]:

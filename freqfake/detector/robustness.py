@@ -19,7 +19,8 @@ from ..pictures.facts import ImageFacts
 from ..pictures.reading import read_bytes
 from .columns import SCORE_COLUMNS
 from .detector import Detector
-from .scoring import Terms, score_picture
+from .scoring import score_picture
+from .terms import Terms
 
 
 def delivery_table(

@@ -1,13 +1,11 @@
-"""Score pictures, or each face in them, with options that are checked once a run."""
+"""Score pictures, or each face in them."""
 
 import dataclasses
 import functools
 import hashlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -23,90 +21,16 @@ from ..batch.extraction import (
 )
 from ..batch.parallel import Inputs, map_pictures
 from ..batch.tables import Row
-from ..crops.faces import MARGIN, check_margin, crop_boxes
-from ..crops.mtcnn import require_nets
+from ..crops.faces import crop_boxes
 from ..features.rings import cut_middle
 from ..pictures.arrays import to_pil
 from ..pictures.facts import ImageFacts
-from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_bytes
-from .columns import as_face, as_row, score_columns
-from .model import TrainedModel
+from .columns import DEEP_COLUMNS, as_face
+from .frames import score_face
+from .terms import Terms, undecided
 
 TRIAL = {"real": "4:4:4", "fake": "4:2:0"}  # subsampling that a verdict must survive
-
-
-class VerdictOptions(TypedDict, total=False):
-    """Options of every verdict, see :meth:`freqfake.Detector.score`."""
-
-    max_fpr: float | None
-    prior: float
-    max_pixels: int
-
-
-class ScoreOptions(VerdictOptions, total=False):
-    """Options of :meth:`freqfake.Detector.score`; the defaults are those of :class:`Terms`."""
-
-    faces: bool
-    margin: float
-    provenance: bool
-
-
-@dataclass(frozen=True)
-class Terms:
-    """The model and the options of a run, made and checked once.
-
-    Parameters
-    ----------
-    model : TrainedModel
-    max_fpr, prior, faces, margin, provenance, max_pixels
-        See :meth:`freqfake.Detector.score`.
-
-    Raises
-    ------
-    OperatingPointError
-        The held-out pictures of the model cannot support `max_fpr`.
-    MissingExtraError
-        `faces` needs the extra ``faces``.
-    """
-
-    model: TrainedModel
-    max_fpr: float | None = None
-    prior: float = 0.5
-    faces: bool = False
-    margin: float = MARGIN
-    provenance: bool = False
-    max_pixels: int = MAX_PIXELS
-
-    def __post_init__(self) -> None:
-        if not 0 < self.prior < 1:
-            raise ValueError(f"`prior` must lie between 0 and 1; got {self.prior}")
-        if self.faces:
-            check_margin(self.margin)
-            require_nets()
-        _ = self.threshold, self.about_run  # compute both now, before any picture
-
-    @cached_property
-    def threshold(self) -> float:
-        """Score that a picture must exceed to be called fake."""
-        return self.model.threshold(self.max_fpr)
-
-    @cached_property
-    def about_run(self) -> Row:
-        """Columns of :doc:`/repeat` that are the same for every picture; none unless requested."""
-        if not self.provenance:
-            return {}
-        limit = self.model.max_fpr if self.max_fpr is None else self.max_fpr
-        return {
-            "model_sha256": self.model.sha256,
-            "max_fpr": math.nan if limit is None else limit,
-            "prior": self.prior,
-        }
-
-    @property
-    def columns(self) -> list[str]:
-        """Columns of the rows."""
-        return score_columns(faces=self.faces, provenance=self.provenance)
 
 
 def score_pictures(
@@ -132,11 +56,13 @@ def _score_input(terms: Terms, path: str, image: Any, facts: ImageFacts | None) 
 def score_picture(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
     """Rows of a picture that was read: one, or one for each face."""
     rows = _face_rows(terms, picture) if terms.faces else [_whole_row(terms, picture)]
-    known = {"threshold": math.nan, **_provenance(terms, picture)}
+    known = {"threshold": math.nan, **_deep(terms, picture), **_provenance(terms, picture)}
     return [{name: {**known, **row}[name] for name in terms.columns} for row in rows]
 
 
 def _whole_row(terms: Terms, picture: Picture | Unreadable) -> Row:
+    if terms.model.features == "student" and isinstance(picture, Picture):
+        return score_face(terms, picture).row
     return row_of(terms, picture, extraction_of(terms, picture))
 
 
@@ -176,7 +102,7 @@ def _face_rows(terms: Terms, picture: Picture | Unreadable) -> list[Row]:
     if isinstance(boxes, Unreadable):
         return [as_face(terms.model.row(boxes))]
     if not len(boxes):
-        return [as_face(_inconclusive(terms, picture.path, "no face found"))]
+        return [as_face(undecided(terms, picture.path, "no face found"))]
     return [_face_row(terms, picture, *face) for face in enumerate(boxes.tolist())]
 
 
@@ -186,12 +112,19 @@ def _face_row(terms: Terms, picture: Picture, number: int, box: list[int]) -> Ro
     facts = dataclasses.replace(picture.facts, width=right - left, height=bottom - top)
     row = _whole_row(terms, Picture(picture.path, picture.pixels[top:bottom, left:right], facts))
     if row["error"]:  # e.g. too small for the features; the picture itself was read
-        row = _inconclusive(terms, picture.path, row["error"])
+        row = undecided(terms, picture.path, row["error"])
     return as_face(row, number, *box)
 
 
-def _inconclusive(terms: Terms, path: str, reason: str) -> Row:
-    return as_row(path, math.nan, 0.0, terms.prior, "inconclusive", reason)
+def _deep(terms: Terms, picture: Picture | Unreadable) -> Row:
+    """Columns of the second model, if it is requested."""
+    if terms.student is None:
+        return {}
+    if isinstance(picture, Unreadable):
+        row = terms.student.model.row(picture)
+    else:
+        row = score_face(terms.student, picture).row
+    return {name: row[name.removeprefix("deep_")] for name in DEEP_COLUMNS}
 
 
 def _provenance(terms: Terms, picture: Picture | Unreadable) -> Row:

@@ -55,10 +55,11 @@ def train_detector(
         Add a simulated fake of each real picture to the fakes, which may then be missing. For the
         rich features only. Of which pictures, see
         :func:`freqfake.batch.simulation.simulated_picture`.
-    features : {"rich", "asynchrony"}
+    features : {"rich", "asynchrony", "student"}
         The rich features, with ridge regression, trained on the pictures and on two to eight
-        delivered copies of each; or the six features of the paper, for full-size originals
-        stored without loss, with an RBF support vector machine.
+        delivered copies of each; the six features of the paper, for full-size originals
+        stored without loss, with an RBF support vector machine; or those of the embedded network,
+        of crops of faces, trained like the rich ones.
     spectrum : {"log", "modulus"}
         Of the six features, see :func:`freqfake.asynchrony_features`.
     name : str
@@ -95,7 +96,7 @@ def train_detector(
     if not (inputs[1] or simulate):
         _check_enough(0, "generated")  # before the work
     n_pictures = sum(map(len, inputs)) + simulate * len(inputs[0])
-    n_copies = copies_for(n_pictures) if features == "rich" else 0
+    n_copies = 0 if features == "asynchrony" else copies_for(n_pictures)
 
     def extracted(side: list[ImageLike], *, with_simulated: bool) -> list[Extraction]:
         if with_simulated:
@@ -220,7 +221,7 @@ def _classifiers(features: FeatureSet, n_pictures: int) -> tuple[Classifier, Cla
     """Make the classifier of the detector, and the one that scores the held-out pictures."""
     if features == "asynchrony":
         return GaussianExpectationAdapter(), RBFSVMClassifier()
-    if n_pictures < ENOUGH_FOR_PANEL:
+    if features == "student" or n_pictures < ENOUGH_FOR_PANEL:
         return StandardizedRidgeClassifier(), StandardizedRidgeClassifier()
     return DeliveryPanelClassifier(), DeliveryPanelClassifier()
 

@@ -45,6 +45,8 @@ def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
     ------
     MissingExtraError
         The extra ``onnx`` is not installed.
+    ValueError
+        The detector uses the student, whose network is ``student.onnx`` of the package.
     OSError
         The file cannot be written.
 
@@ -54,6 +56,10 @@ def export_onnx(detector: Detector, path: PathLike) -> dict[str, Any]:
     >>> from freqfake.export import export_onnx
     >>> about = export_onnx(freqfake.load_detector("lewoo"), "lewoo.onnx")  # doctest: +SKIP
     """
+    if detector.features == "student":
+        raise ValueError(
+            "a model of the student cannot be exported: its network is in ONNX already"
+        )
     about = about_detector(detector)
     graph = Graph()
     outputs = _outputs(detector, Tensor(graph, "image"))

@@ -12,10 +12,16 @@ import numpy as np
 from ..estimators.panel_scores import DeliveryPanel
 from ..evidence.calibration import false_alarm_threshold
 from ..evidence.deliveries import DeliveryEvidence
+from ..features import rich, student
 from ..features.asynchrony import FEATURE_NAMES
-from ..features.rich import N_FEATURES
 from ..features.spectrum import Spectrum
 from .values import check_info, check_object, check_range
+
+_N_FEATURES = {
+    "asynchrony": len(FEATURE_NAMES),
+    "rich": rich.N_FEATURES,
+    "student": student.N_FEATURES,
+}
 
 # Classes are given by name, and imported when a model holds one: many need scikit-learn, whose
 # import takes longer than scoring a picture.
@@ -139,7 +145,7 @@ DETECTOR: dict[str, Any] = {
     "domain": "TrainingDomain",
     "held_out": [(None,), (None,)],
     "training_hashes": [(None, 32), (None, 32)],
-    "features": {"asynchrony", "rich"},
+    "features": {*_N_FEATURES},
     "spectrum": {*get_args(Spectrum)},
     "max_fpr": float | None,
     "score_adapter": "GaussianExpectationAdapter | None",
@@ -149,7 +155,7 @@ DETECTOR: dict[str, Any] = {
 OPTIONAL = {"distance_before_", "distance_after_", "agrees_", "by_delivery"}  # may be missing
 _WHOLE = {"classes_": "i", "groups_": "i", "source_labels_": "i", "training_hashes": "u"}
 _STORED = {  # data types of arrays, in words
-    "f": ("fractions", ("f4", "f8")),
+    "f": ("fractions", ("f2", "f4", "f8")),
     "i": ("whole numbers", ("i4", "i8")),
     "u": ("bytes", ("u1",)),
 }
@@ -187,7 +193,7 @@ def check_parts_fit(state: dict[str, Any]) -> None:
         raise ValueError(f"the classifier does not fit the {state['features']} features")
     if (name_of(type(known)) == "ClassDistance") != six:
         raise ValueError(f"the domain does not fit the {state['features']} features")
-    n_features = len(FEATURE_NAMES) if six else N_FEATURES
+    n_features = _N_FEATURES[state["features"]]
     widths = {known.means_.shape[1] if six else len(known.center_)}
     widths |= _widths(classifier) if six else {classifier.n_features_in_}
     if widths != {n_features}:

@@ -51,7 +51,8 @@ def check_range(member: Any, where: str) -> None:
     """
     low, high = _RANGES.get(where.rpartition(".")[2], _ANY)
     is_array = isinstance(member, np.ndarray)
-    least, most = (member.min(), member.max()) if is_array else (member, member)
+    # As Python's numbers: a limit may be more than an array of 16 bits can hold.
+    least, most = (member.min().item(), member.max().item()) if is_array else (member, member)
     if low <= least and most <= high:
         return
     if is_array and not np.isfinite(member).all():

@@ -1,6 +1,7 @@
 from .features import plot_contributions as plot_contributions
 from .features import plot_features as plot_features
 from .features import plot_mixture as plot_mixture
+from .frames import plot_frames as plot_frames
 from .ratios import plot_ece as plot_ece
 from .ratios import plot_pav as plot_pav
 from .ratios import plot_reliability as plot_reliability

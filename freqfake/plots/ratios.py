@@ -245,7 +245,7 @@ def plot_scores(
         label = f"called fake only beyond {threshold:.2f}"
         ax.axvline(threshold, color=NEUTRAL_COLOUR, linestyle=":", label=label)
     if score is not None and np.isfinite(score):
-        ax.axvline(score, color=NEUTRAL_COLOUR, linewidth=2.5, label=f"this picture, {score:.2f}")
+        ax.axvline(score, color=NEUTRAL_COLOUR, linewidth=2.5, label=f"this score, {score:.2f}")
     ax.set(
         title="Scores of known pictures",
         xlabel="score (not calibrated; right: fake, left: real)",

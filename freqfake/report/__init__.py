@@ -1,4 +1,4 @@
-"""Reports on pictures, as pages for the browser. They need the extra ``report``.
+"""Reports on pictures and videos, as pages for the browser. They need the extra ``report``.
 
 A page is one file that loads nothing. It shows the verdict and its meaning, the evidence, the
 spectra, what the file claims, and the limits of the method.

@@ -1,30 +1,35 @@
-"""Reports on many pictures: a page each, and one that lists them."""
+"""Reports on pictures and videos: one, or a page each and one that lists them."""
 
 import functools
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from .._files import PathLike
 from ..batch.parallel import map_pictures
+from ..crops.video import is_video
 from ..detector.detector import Detector
-from ..detector.scoring import Terms, VerdictOptions
+from ..detector.model import TrainedModel
+from ..detector.terms import Terms, VerdictOptions
+from ..exceptions import MissingExtraError
 from ..pictures.finding import find_images
 from ..pictures.reading import ImageLike
 from . import figures
-from .examination import Examination, Model, examine_with, prepare
+from .examination import Examination, Model, examine_with, file_of, prepare
 from .page import Report, check_replaceable, render, render_index, require_packages, write_page
+from .videos import VideoExamination, check_video, examine_video
 
 INDEX = "index.html"
+_DEFAULTS = {False: "faces", True: "student"}  # the model, by whether it is for videos
 _MAX_STEM = 48  # characters of a picture's name in the name of its page
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One picture of the list, and the name of its page.
+    """One picture or video of the list, and the name of its page.
 
     Attributes
     ----------
@@ -35,9 +40,12 @@ class Listed:
     width, height : int
         In pixels; 0 where nothing was read.
     coding, format : str
-        See :class:`freqfake.pictures.facts.ImageFacts`; empty where nothing was read.
+        See :class:`freqfake.pictures.facts.ImageFacts`; of a video, its codec and "video". Empty
+        where nothing was read.
     thumbnail : str
-        Small copy of the picture, as a data URL; may be empty.
+        Small copy of the picture, or of a frame, as a data URL; may be empty.
+    kind : str
+        "picture" or "video".
     """
 
     page: str
@@ -52,16 +60,64 @@ class Listed:
     coding: str = ""
     format: str = ""
     thumbnail: str = ""
+    kind: str = "picture"
+
+
+def examine(
+    image: ImageLike,
+    detector: Detector | PathLike | None = None,
+    *,
+    name: str = "",
+    **options: Unpack[VerdictOptions],
+) -> Examination:
+    """Gather everything that a report says about one picture or video.
+
+    Parameters
+    ----------
+    image : path, PIL image or array
+        Of a file, the facts and what it claims are read, too. A file with a video ending is a
+        video, of which the largest face of each of 20 frames is examined.
+    detector : Detector or path, optional
+        Or what :func:`freqfake.load_detector` takes; the report then gives that name. By default
+        the embedded model ``"faces"`` for a picture, and ``"student"`` for a video, which needs a
+        model of the features ``student``.
+    name : str
+        Name of the picture or video in the report; by default the last part of its path.
+    max_fpr, prior, max_pixels
+        See :meth:`freqfake.Detector.score`.
+
+    Returns
+    -------
+    Examination
+        Of a video a :class:`VideoExamination`. If it cannot be read, ``error`` says why.
+
+    Raises
+    ------
+    MissingExtraError
+        The extra ``faces`` or ``video`` is not installed, for a video.
+    ModelFileError, OperatingPointError, ValueError
+        The model or an option is wrong.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from freqfake.report import examine
+    >>> noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    >>> found = examine(noise, name="noise")
+    >>> found.name, found.verdict, sorted(found.contributions)[:2]
+    ('noise', 'inconclusive', ['block transforms', 'noise across the colours'])
+    """
+    return _examined(image, detector, name, options)[0]
 
 
 def make_report(
     image: ImageLike,
-    detector: Detector | PathLike = "faces",
+    detector: Detector | PathLike | None = None,
     *,
     name: str = "",
     **options: Unpack[VerdictOptions],
 ) -> Report:
-    """Make a report on one picture: a self-contained page.
+    """Make a report on one picture or video: a self-contained page.
 
     Parameters
     ----------
@@ -76,7 +132,7 @@ def make_report(
     Raises
     ------
     MissingExtraError
-        The extra ``report`` is not installed.
+        The extra ``report`` is not installed, or ``faces`` or ``video`` for a video.
     ModelFileError, OperatingPointError, ValueError
         The model or an option is wrong.
 
@@ -91,22 +147,40 @@ def make_report(
     >>> report.html.startswith("<!DOCTYPE html>"), "noise" in report.html
     (True, True)
     """
-    terms, model = prepare(detector, **options)
     require_packages()
-    found = examine_with(terms, model, image, name=name)
-    return Report(found, render(found, terms.model))
+    found, model = _examined(image, detector, name, options)
+    return Report(found, render(found, model))
+
+
+def _examined(
+    image: ImageLike, detector: Detector | PathLike | None, name: str, options: VerdictOptions
+) -> tuple[Examination, TrainedModel]:
+    file = file_of(image)
+    is_of_video = file is not None and is_video(file)
+    terms, model = _prepared(is_of_video, detector, options)
+    if file is None or not is_of_video:
+        return examine_with(terms, model, image, name=name), terms.model
+    check_video(terms, model)
+    return examine_video(terms, model, file, name=name), terms.model
+
+
+def _prepared(
+    is_of_video: bool, detector: Detector | PathLike | None, options: VerdictOptions
+) -> tuple[Terms, Model]:
+    """Load the model that is given, or the default of the kind."""
+    return prepare(_DEFAULTS[is_of_video] if detector is None else detector, **options)
 
 
 def write_reports(
     inputs: PathLike | Iterable[PathLike],
     folder: PathLike,
-    detector: Detector | PathLike = "faces",
+    detector: Detector | PathLike | None = None,
     *,
     n_jobs: int | None = None,
     progress: bool = False,
     **options: Unpack[VerdictOptions],
 ) -> list[Listed]:
-    """Write a report on each of many pictures, and ``index.html``, which lists them.
+    """Write a report on each of many pictures and videos, and ``index.html``, which lists them.
 
     Parameters
     ----------
@@ -122,7 +196,8 @@ def write_reports(
     Returns
     -------
     list of Listed
-        One for each picture, also for those that cannot be read.
+        One for each input, also for those that cannot be read, and for videos if `detector` does
+        not judge them or an extra is missing.
 
     Raises
     ------
@@ -130,16 +205,31 @@ def write_reports(
         The folder is a file, or a page would replace a file that is not a freqfake report.
     FileNotFoundError
         The parent folder does not exist.
-    MissingExtraError, ModelFileError, OperatingPointError, ValueError
-        See :func:`make_report`.
+    MissingExtraError
+        The extra ``report`` is not installed.
+    ModelFileError, OperatingPointError, ValueError
+        The model or an option is wrong.
     """
-    terms, model = prepare(detector, **options)
     require_packages()
+    paths = list(find_images(inputs))
+    kinds = sorted(set(map(is_video, paths))) or [False]
+    judges = {kind: _prepared(kind, detector, options) for kind in kinds}
+    problem = _why_no_video(*judges[True]) if True in judges else ""
     target = _folder(folder)
-    job = functools.partial(_write_one, terms, model, target)
-    done = list(map_pictures(job, find_images(inputs), n_jobs=n_jobs, progress=progress))
-    write_page(target / INDEX, render_index(done, model))
+    job = functools.partial(_write_one, judges, problem, target)
+    done = list(map_pictures(job, paths, n_jobs=n_jobs, progress=progress))
+    models = {about.sha256: about for _, about in judges.values()}
+    write_page(target / INDEX, render_index(done, *models.values()))
     return done
+
+
+def _why_no_video(terms: Terms, model: Model) -> str:
+    """Say why the videos of a run cannot be examined; empty if they can."""
+    try:
+        check_video(terms, model)
+    except (MissingExtraError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 def page_name(path: str) -> str:
@@ -169,10 +259,19 @@ def _folder(path: PathLike) -> Path:
 
 
 def _write_one(
-    terms: Terms, model: Model, folder: Path, path: str, image: str, facts: None
+    judges: Mapping[bool, tuple[Terms, Model]],
+    problem: str,
+    folder: Path,
+    path: str,
+    image: str,
+    facts: None,
 ) -> Listed:
-    """Write the page of one picture; this may run in another process."""
-    found = examine_with(terms, model, image)
+    """Write the page of one picture or video; this may run in another process."""
+    terms, model = judges[is_video(path)]
+    if is_video(path):
+        found: Examination = examine_video(terms, model, path, problem=problem)
+    else:
+        found = examine_with(terms, model, image)
     name = page_name(path)
     write_page(folder / name, render(found, terms.model, index=INDEX))
     return _listed(found, name)
@@ -180,8 +279,12 @@ def _write_one(
 
 def _listed(found: Examination, page: str) -> Listed:
     about = (found.name, found.path, found.llr, found.verdict, found.reason, found.error)
-    facts, pixels = found.facts, found.pixels
-    if facts is None or pixels is None:
+    thumbnail = "" if found.pixels is None else figures.thumbnail(found.pixels)
+    if isinstance(found, VideoExamination):
+        coding = found.video.codec if found.video else ""
+        seen = (*found.size, coding, "video" if found.frames else "")
+        return Listed(page, *about, *seen, thumbnail, found.kind)
+    facts = found.facts
+    if facts is None:
         return Listed(page, *about)
-    thumbnail = figures.thumbnail(pixels)
     return Listed(page, *about, facts.width, facts.height, facts.coding, facts.format, thumbnail)

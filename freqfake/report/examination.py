@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,10 @@ from .._version import versions
 from ..batch.extraction import Extraction, Picture, Unreadable, read_picture
 from ..detector.detector import Detector, load_detector
 from ..detector.model import TrainedModel
-from ..detector.scoring import Terms, VerdictOptions, extraction_of, row_of
+from ..detector.scoring import extraction_of, row_of
+from ..detector.terms import Terms, VerdictOptions
 from ..evidence.calibration import posterior, verbal_equivalent
+from ..evidence.deliveries import Evidence
 from ..exceptions import FreqFakeError, ImageReadError
 from ..features.asynchrony import FEATURE_NAMES, asynchrony_features
 from ..pictures.facts import ImageFacts
@@ -37,7 +39,7 @@ class Model:
     sha256 : str
         SHA-256 of the model's contents, see :attr:`freqfake.Detector.sha256`.
     features : str
-        "rich" or "asynchrony".
+        "rich", "asynchrony" or "student".
     info : dict
         What it was trained on.
     max_fpr : float or None
@@ -60,6 +62,8 @@ class Examination:
 
     Attributes
     ----------
+    kind : str
+        "picture".
     name : str
         Name of the picture: as given, or the last part of the path.
     path : str
@@ -91,6 +95,7 @@ class Examination:
     versions : dict of str to str
     """
 
+    kind: ClassVar[str] = "picture"
     name: str
     path: str
     score: float
@@ -129,49 +134,6 @@ class Examination:
         return float(posterior(self.llr, prior))
 
 
-def examine(
-    image: ImageLike,
-    detector: Detector | PathLike = "faces",
-    *,
-    name: str = "",
-    **options: Unpack[VerdictOptions],
-) -> Examination:
-    """Gather everything that a report says about one picture.
-
-    Parameters
-    ----------
-    image : path, PIL image or array
-        Of a file, the facts and what it claims are read, too.
-    detector : Detector or path
-        Or what :func:`freqfake.load_detector` takes; the report then gives that name.
-    name : str
-        Name of the picture in the report; by default the last part of its path.
-    max_fpr, prior, max_pixels
-        See :meth:`freqfake.Detector.score`.
-
-    Returns
-    -------
-    Examination
-        For a picture that cannot be read, ``error`` says why.
-
-    Raises
-    ------
-    ModelFileError, OperatingPointError, ValueError
-        The model or an option is wrong.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from freqfake.report import examine
-    >>> noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
-    >>> found = examine(noise, name="noise")
-    >>> found.name, found.verdict, sorted(found.contributions)[:2]
-    ('noise', 'inconclusive', ['block transforms', 'noise across the colours'])
-    """
-    terms, model = prepare(detector, **options)
-    return examine_with(terms, model, image, name=name)
-
-
 def prepare(
     detector: Detector | PathLike, **options: Unpack[VerdictOptions]
 ) -> tuple[Terms, Model]:
@@ -194,15 +156,14 @@ def prepare(
 
 def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = "") -> Examination:
     """Examine a picture with the results of :func:`prepare`."""
-    file = os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
-    if file is not None and list(find_images(file)) != [file]:
-        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
+    file = file_of(image)
     picture = read_picture(file or "", image, max_pixels=terms.max_pixels)
     extraction = extraction_of(terms, picture)  # once, because the rich features take long
     row = row_of(terms, picture, extraction)
+    evidence = evidence_for(extraction, terms)
     return Examination(
-        **{**row, "path": file or "", **_evidence(extraction, terms)},
-        name=name or Path(file or "").name or file or "a picture in memory",
+        **{**row, "path": file or "", **about_evidence(evidence, terms)},
+        name=name or file_name(file or "") or "a picture in memory",
         prior=terms.prior,
         model=model,
         provenance=None if file is None else _provenance(file),
@@ -210,11 +171,30 @@ def examine_with(terms: Terms, model: Model, image: ImageLike, *, name: str = ""
     )
 
 
-def _evidence(extraction: Extraction | Unreadable, terms: Terms) -> dict[str, Any]:
-    """Gather what the verdict rests on; of a picture without features, what the model has."""
-    evidence = terms.model.evidence
+def file_of(image: ImageLike) -> str | None:
+    """Return the path of a single file; None for a picture in memory."""
+    if not isinstance(image, (str, os.PathLike)):
+        return None
+    file = os.fspath(image)
+    if list(find_images(file)) != [file]:
+        raise ValueError(f"one picture is examined at a time; got a folder or a pattern: {file}")
+    return file
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path, or the whole where there is none."""
+    return Path(path).name or path
+
+
+def evidence_for(extraction: Extraction | Unreadable | None, terms: Terms) -> Evidence:
+    """Return what the verdict rests on; without features, what the model has."""
     if isinstance(extraction, Extraction):
-        evidence = terms.model.evidence_for(extraction.features)
+        return terms.model.evidence_for(extraction.features)
+    return terms.model.evidence
+
+
+def about_evidence(evidence: Evidence, terms: Terms) -> dict[str, Any]:
+    """Gather what an examination says about its evidence."""
     calibrator = evidence.calibrator_
     return {
         "held_out": evidence.held_out_,

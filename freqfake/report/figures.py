@@ -4,6 +4,7 @@ Nothing here uses pyplot, so reports can be made in several threads.
 """
 
 import base64
+import dataclasses
 import io
 import re
 import threading
@@ -21,6 +22,7 @@ from ..pictures.arrays import to_pil
 from ..plots import (
     plot_contributions,
     plot_features,
+    plot_frames,
     plot_ring_agreement,
     plot_ring_profiles,
     plot_scores,
@@ -28,6 +30,7 @@ from ..plots import (
     plot_verbal_scale,
 )
 from .examination import Examination
+from .videos import SeenFrame, VideoExamination
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,6 +69,8 @@ class Figure:
         In the colours and fonts of the page.
     columns, rows
         The numbers that are drawn, as a table; empty if the page has them elsewhere.
+    caption : str
+        Which of them the table has.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Figure:
     svg: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    caption: str = "selected values"
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def verbal_scale(found: Examination) -> Figure:
     """Draw the likelihood ratio on the verbal scale."""
     low, high = found.bounds
     description = (
-        f"Scale of the log10 likelihood ratio from -7 (real) to 7 (generated). This picture: "
+        f"Scale of the log10 likelihood ratio from -7 (real) to 7 (generated). This {found.kind}: "
         f"{shown_llr(found.llr):.1f}, {found.words}. The model can support {low:.1f} to {high:.1f}."
     )
     return _drawn(
@@ -113,7 +119,7 @@ def scores(found: Examination) -> Figure:
     real, fake = found.shares_beyond
     description = (
         f"Two histograms: scores of known real pictures lie mostly left, of known generated ones "
-        f"mostly right. This picture scores {found.score:.2f}; {real:.2%} of the real and "
+        f"mostly right. This {found.kind} scores {found.score:.2f}; {real:.2%} of the real and "
         f"{fake:.2%} of the generated ones score at least that."
     )
     options: dict[str, float] = {"score": found.score, "threshold": found.threshold}
@@ -123,6 +129,52 @@ def scores(found: Examination) -> Figure:
         lambda ax: plot_scores(*found.held_out, **options, ax=ax),
         size=(5.2, 3.5),
     )
+
+
+def timeline(found: VideoExamination) -> Figure:
+    """Draw the scores of the frames over time."""
+    counts = ", ".join(f"{look}: {n}" for look, n in found.votes.items() if n)
+    description = (
+        f"Scores of {len(found.frames)} frames over time, each with a mark for what it looks like "
+        f"alone. {counts}. The table below has all of them."
+    )
+    values = [(frame.time, frame.score, frame.look) for frame in found.frames]
+    times, scored, looks = zip(*values, strict=True)
+    options: dict[str, Any] = {"limits": found.limits, "score": found.score}
+    drawn = _drawn(
+        "timeline",
+        description,
+        lambda ax: plot_frames(times, scored, looks, **options, ax=ax),
+        size=(5.2, 4.4),
+    )
+    columns = ("time", "alone", "score", "log10 likelihood ratio", "square")
+    rows = tuple(_frame_row(frame) for frame in found.frames)
+    return dataclasses.replace(drawn, columns=columns, rows=rows, caption="all frames")
+
+
+def _frame_row(frame: SeenFrame) -> tuple[str, ...]:
+    if not np.isfinite(frame.score):
+        numbers = ("", "")
+    else:
+        numbers = (f"{frame.score:.2f}", f"{shown_llr(frame.llr):.1f}")
+    left, top, right, bottom = frame.box or (0, 0, 0, 0)
+    square = f"{right - left} x {bottom - top} at {left}, {top}" if frame.box else ""
+    return clock(frame.time), frame.look, *numbers, square
+
+
+def clock(seconds: float) -> str:
+    """Format a time: minutes, seconds and hundredths; hours where there are any.
+
+    Examples
+    --------
+    >>> from freqfake.report.figures import clock
+    >>> clock(3.204), clock(59.999), clock(3725)
+    ('0:03.20', '1:00.00', '1:02:05.00')
+    """
+    minutes, hundredths = divmod(round(seconds * 100), 6000)
+    hours, minutes = divmod(minutes, 60)
+    start = f"{hours}:{minutes:02}" if hours else f"{minutes}"
+    return f"{start}:{hundredths / 100:05.2f}"
 
 
 def parts(found: Examination, model: TrainedModel) -> Figure | None:

@@ -22,6 +22,7 @@ from ..evidence.calibration import odds, shown_llr
 from ..exceptions import FreqFakeError
 from . import figures
 from .examination import Examination, Model
+from .videos import SeenFrame, VideoExamination
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,7 +34,7 @@ _FRAME_HEIGHT = 720  # pixels, in a notebook
 
 @dataclass(frozen=True)
 class Report:
-    """A report on one picture: what was found out, and the page that shows it.
+    """A report on one picture or video: what was found out, and the page that shows it.
 
     Made by :func:`make_report`. A notebook shows it in a frame.
 
@@ -54,7 +55,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``real``, ``fake`` or ``inconclusive``; empty for a picture that cannot be read."""
+        """``real``, ``fake`` or ``inconclusive``; empty for an input that cannot be read."""
         return self.examination.verdict
 
     @property
@@ -74,7 +75,7 @@ class Report:
 
     @property
     def error(self) -> str:
-        """Why the picture cannot be read; empty if it can."""
+        """Why the picture or video cannot be read; empty if it can."""
         return self.examination.error
 
     def save(self, path: PathLike) -> None:
@@ -116,15 +117,16 @@ def render(found: Examination, model: TrainedModel, *, index: str = "") -> str:
     index : str
         Name of the page that lists this one, to link back to it.
     """
-    return _page("picture.html.j2", found=found, index=index, **vars(_draw(found, model)))
+    drawn = vars(_draw(found, model))
+    return _page(f"{found.kind}.html.j2", found=found, index=index, **drawn)
 
 
-def render_index(rows: Sequence[Any], model: Model) -> str:
-    """Make the page that lists the pictures."""
+def render_index(rows: Sequence[Any], *models: Model) -> str:
+    """Make the page that lists the pictures and videos, and the models that judged them."""
     return _page(
         "index.html.j2",
         rows=rows,
-        model=model,
+        models=models,
         made_at=datetime.now(UTC),
         script=_resource("sort.js"),
     )
@@ -153,7 +155,7 @@ def check_replaceable(path: Path) -> None:
 
 @dataclass
 class _Drawings:
-    """The figures of a picture; the template says what is missing."""
+    """The figures of a picture or a video; the template says what is missing."""
 
     scale: figures.Figure | None = None
     scores: figures.Figure | None = None
@@ -163,6 +165,8 @@ class _Drawings:
     tiles_problem: str = ""
     preview: str = ""
     cut: bool = False  # whether the spectra are those of the middle only
+    timeline: figures.Figure | None = None
+    strongest: Sequence[Sequence[tuple[SeenFrame, str]]] = ()  # and the picture of the face
 
 
 def _draw(found: Examination, model: TrainedModel) -> _Drawings:
@@ -174,8 +178,15 @@ def _draw(found: Examination, model: TrainedModel) -> _Drawings:
         drawn.scores = figures.scores(found)
     if found.pixels is None:
         return drawn
-    part = figures.drawn_part(found.pixels)
     drawn.preview = figures.preview(found.pixels)
+    if isinstance(found, VideoExamination):
+        drawn.timeline = figures.timeline(found)
+        drawn.strongest = [
+            [(frame, figures.preview(frame.face)) for frame in side if frame.face is not None]
+            for side in found.strongest
+        ]
+        return drawn
+    part = figures.drawn_part(found.pixels)
     drawn.cut = part.shape != found.pixels.shape
     try:
         drawn.tiles = figures.spectra(part, model.spectrum)
@@ -230,6 +241,7 @@ def environment() -> "Environment":
         "printable": functools.partial(printable, limit=_MAX_SHOWN),
         "as_uri": _as_uri,
         "bytes": _bytes,
+        "clock": figures.clock,
         "odds": odds,
         "probability": _probability,
         "llr": lambda llr: _signed(shown_llr(llr), 1),

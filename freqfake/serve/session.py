@@ -12,7 +12,8 @@ from typing import BinaryIO
 from .._files import PathLike
 from ..batch.extraction import Picture, Unreadable, read_picture
 from ..batch.tables import Row, TableWriter, open_table
-from ..detector.scoring import Terms, score_picture
+from ..detector.scoring import score_picture
+from ..detector.terms import Terms
 from ..pictures.endings import ENDINGS, ending
 from ..pictures.limits import MAX_BYTES, check_bytes, max_bytes
 from ..pictures.reading import why_unreadable

@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from freqfake import MissingExtraError
+from freqfake.batch.saving import _unique_names, save_faces
 from freqfake.batch.tables import open_table
 from freqfake.cli import main
 from freqfake.crops.mtcnn import require_nets
-from freqfake.crops.saving import _unique_names, save_faces
 
 SIGNS = ["=1+1", "+1", "-1+1", "@SUM(1)", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff20SUM(1)"]
 BEFORE = ["", " ", "\t", "\r", "\n", "\r\n", "\x0b", "\x01", "\u200b", "\ufeff", "'", '"',

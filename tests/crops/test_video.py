@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.seeds import damaged, video_seeds
+from freqfake.crops.decoding import video_facts
 from freqfake.crops.video import is_video, read_frames, spread
 from freqfake.exceptions import MissingExtraError, VideoReadError
 from freqfake.pictures.endings import VIDEO_ENDINGS
@@ -108,6 +109,25 @@ def test_frames_of_every_codec(tmp_path, name, codec, options):
     assert numbers(read_frames(path, count=1)) == [20]
     assert numbers(read_frames(path, count=N_FRAMES + 1)) == list(range(N_FRAMES))
     assert numbers(read_frames(path, rate=5)) == list(range(0, N_FRAMES, 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "known"),
+    [("a.mp4", "libx264", "h264"), ("a.mkv", "libx265", "hevc"), ("a.ts", "libx264", "h264")],
+)
+def test_facts_that_the_file_states(tmp_path, name, codec, known):
+    found = video_facts(write(tmp_path / name, numbered(), codec))
+    assert (found.codec, found.rate) == (known, 30)
+    assert found.duration == pytest.approx(N_FRAMES / 30, abs=0.04)
+    assert found.format
+
+
+def test_facts_of_what_is_not_a_video(tmp_path):
+    (tmp_path / "a.mp4").write_text("no video")
+    with pytest.raises(VideoReadError, match="not a video"):
+        video_facts(tmp_path / "a.mp4")
+    with pytest.raises(VideoReadError, match="no such file"):
+        video_facts(tmp_path / "none.mp4")
 
 
 def test_rate_follows_the_time_stamps(tmp_path):

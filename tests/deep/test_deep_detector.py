@@ -13,8 +13,7 @@ av = pytest.importorskip("av", reason="videos need PyAV")
 from PIL import Image  # noqa: E402
 
 from freqfake.deep import DeepDetector, Meso4, load_deep_detector, save_network  # noqa: E402
-from freqfake.deep.detector import DEEP_COLUMNS  # noqa: E402
-from freqfake.detector.columns import SCORE_COLUMNS  # noqa: E402
+from freqfake.detector.columns import FRAME_COLUMNS, SCORE_COLUMNS  # noqa: E402
 from freqfake.exceptions import (  # noqa: E402
     DeviceMemoryError,
     DeviceWarning,
@@ -68,8 +67,8 @@ def test_repr_and_model_card():
 
 class TestVotes:
     def test_columns_are_those_of_score_plus_the_votes(self):
-        assert set(DEEP_COLUMNS) - set(SCORE_COLUMNS) == {"n_frames", "n_real", "n_fake"}
-        assert [c for c in DEEP_COLUMNS if c in SCORE_COLUMNS] == list(SCORE_COLUMNS)
+        assert set(FRAME_COLUMNS) - set(SCORE_COLUMNS) == {"n_frames", "n_real", "n_fake"}
+        assert [c for c in FRAME_COLUMNS if c in SCORE_COLUMNS] == list(SCORE_COLUMNS)
 
     @pytest.mark.parametrize(
         ("greys", "votes", "verdict"),
@@ -245,7 +244,7 @@ class TestCommands:
         rows = table(done.stdout)
         assert done.returncode == 1
         assert [Path(row["path"]).name for row in rows] == ["a.png", "b.mp4", "c.mkv"]
-        assert list(rows[0]) == list(DEEP_COLUMNS)
+        assert list(rows[0]) == list(FRAME_COLUMNS)
         assert [row["n_frames"] for row in rows] == ["1", "5", "0"]
         assert rows[2]["error"]
         assert "1 input(s) could not be read" in done.stderr
@@ -297,7 +296,7 @@ class TestCommands:
         assert float(astronaut["probability"]) > 0.99
 
     def test_inputs_of_the_same_name_do_not_collide(self, tmp_path):
-        from freqfake.crops.saving import save_frames
+        from freqfake.batch.saving import save_frames
 
         for side in "ab":
             (tmp_path / side).mkdir()

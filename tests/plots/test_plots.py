@@ -27,6 +27,7 @@ from freqfake.plots import (  # noqa: E402
     plot_delivery,
     plot_ece,
     plot_features,
+    plot_frames,
     plot_learning_curves,
     plot_mixture,
     plot_pav,
@@ -73,6 +74,7 @@ def all_figures(picture, ratios, known):
     table = pd.DataFrame({"quality": [95, 50] * 2, "auc": [0.9, 0.8, 0.6, 0.5],
                           "subsampling": ["4:4:4"] * 2 + ["4:2:0"] * 2})  # fmt: skip
     real, fake = (ratios[1][ratios[0] == label] for label in (0, 1))
+    frames = ([0, 1, 2], [0.5, 1.5, np.nan], ["undecided", "looks generated", "no face found"])
     return {
         "picture": lambda ax: plot_picture(picture, ax=ax),
         "profiles": lambda ax: plot_ring_profiles(picture, ax=ax),
@@ -87,6 +89,7 @@ def all_figures(picture, ratios, known):
         "ece": lambda ax: plot_ece(*ratios, ax=ax),
         "pav": lambda ax: plot_pav(*ratios, ax=ax),
         "delivery": lambda ax: plot_delivery(table, ax=ax),
+        "frames": lambda ax: plot_frames(*frames, limits=(-1.0, 1.0), score=0.2, ax=ax),
         "confusion": lambda ax: plot_confusion([0, 1], [0, 1], ax=ax),
     }
 
@@ -242,7 +245,7 @@ def test_reliability_of_calibrated_ratios_is_on_the_diagonal():
 def test_scores_show_where_the_picture_is():
     ax = plot_scores([0.0, 0.1, 0.2], [1.0, 1.1], score=0.7, threshold=np.inf)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["3 real pictures", "2 fake pictures", "this picture, 0.70"]
+    assert labels == ["3 real pictures", "2 fake pictures", "this score, 0.70"]
     heights = [patch.get_data().values.sum() for patch in ax.patches]
     assert heights == pytest.approx([1.0] * 4)
     assert ax.get_lines()[0].get_xdata()[0] == 0.7
@@ -289,6 +292,22 @@ def test_delivery_has_a_line_for_each_subsampling():
     assert ax.get_xlim()[0] > ax.get_xlim()[1]
 
 
+def test_frames_without_a_score_lie_at_the_lower_edge():
+    looks = ["looks real", "face not judged", "face not judged", "no face found"]
+    scores = [-0.5, 0.5, np.nan, np.nan]
+    ax = plot_frames([0, 1, 2, 3], scores, looks, limits=(-np.inf, 1.5))
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["looks real", "face not judged", "no face found", "generated above 1.50"]
+    marks = [line for line in ax.get_lines() if len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in marks] == [0, 1, 2, 3]
+    assert len({line.get_marker() for line in marks}) == 3
+    heights = [line.get_transform().transform(line.get_xydata())[0, 1] for line in marks]
+    assert heights[2] == heights[3] < min(heights[:2])
+    lowest, highest = ax.get_ylim()
+    assert lowest < -0.5
+    assert highest > 1.5
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -302,6 +321,8 @@ def test_delivery_has_a_line_for_each_subsampling():
         (lambda: plot_features([0.1] * 5, np.ones((2, 6)), [0, 1]), "`features` must have 6"),
         (lambda: plot_features([0.1] * 6, np.ones((2, 6)), [0]), "label for each row of `X`, 2"),
         (lambda: plot_features([0.1] * 6, np.ones((2, 6)), [0, 0]), "got no fake"),
+        (lambda: plot_frames([0, 1], [0.1], ["undecided"]), r"got shapes \(2,\) and \(1,\), and 1"),
+        (lambda: plot_frames([0], [0.1], ["real"]), "among looks generated, .* got 'real'"),
         (lambda: plot_mixture(None, np.ones((2, 5))), "`X` must have 6 columns"),
         (lambda: plot_mixture(None, np.ones((2, 6)), names=("mean", "median")), "got 'median'"),
         (lambda: plot_delivery(pd.DataFrame({"quality": [1]})), "must have the column auc"),

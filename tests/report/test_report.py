@@ -512,7 +512,7 @@ def test_command(folder, tmp_path):
         ("a/same.png", "r.html", 0, "r.html: inconclusive\n"),
         ("broken.png", "r.html", 1, "r.html: the picture could not be read\n"),
         ("missing.png", "r.html", 1, "r.html: the picture could not be read\n"),
-        ("", "all.html", 2, "one picture; got 4: give a folder"),
+        ("", "all.html", 2, "one picture or video; got 4: give a folder"),
         ("a", "no/r.html", 2, "no such folder for --out"),
         ("a", "broken.png", 2, "many reports need a folder"),
         ("a/same.png", "a/.html", 2, "got a folder"),

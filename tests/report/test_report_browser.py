@@ -40,6 +40,17 @@ def pages(tmp_path_factory, samples):
 KINDS = ["index", "fake", "inconclusive", "unreadable", "hostile"]
 
 
+@pytest.fixture(scope="module", params=["film.html", "empty.html", "broken.html"])
+def video_page(request, film, videos, judge, tmp_path_factory):
+    """Page of a video with faces, of one without, and of a broken one."""
+    path = tmp_path_factory.mktemp("pages") / request.param
+    report = film if request.param == "film.html" else make_report(
+        videos / request.param.replace(".html", ".mp4"), judge
+    )  # fmt: skip
+    report.save(path)
+    return path
+
+
 def show(browser, path, *, width=1280, scheme="light"):
     """Open a page; return what the browser logged and requested."""
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -62,10 +73,14 @@ def show(browser, path, *, width=1280, scheme="light"):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_load_nothing_and_fit(browser, pages, kind, scheme):
+    check_page(browser, pages[kind], scheme)
+
+
+def check_page(browser, page, scheme):
     for width in (390, 1280):
-        logged, requested = show(browser, pages[kind], width=width, scheme=scheme)
+        logged, requested = show(browser, page, width=width, scheme=scheme)
         assert logged == []
-        assert requested == [pages[kind].as_uri()]
+        assert requested == [page.as_uri()]
         loaded = "return performance.getEntriesByType('resource').map(e => e.name)"
         assert all(url.startswith("data:") for url in browser.execute_script(loaded))
         wide = browser.execute_script("return document.documentElement.scrollWidth")
@@ -283,6 +298,36 @@ def test_figures_are_described(browser, pages):
     ):
         assert sum(words in name for name in images) == 1, words
     assert len(images) == 1 + 1 + 3 + 6 + 2
+
+
+def test_videos_have_such_a_page(browser, video_page):
+    for scheme in ("light", "dark"):
+        check_page(browser, video_page, scheme)
+    for role, name in accessible(browser):
+        if role in ("image", "img", "button", "link", "navigation", "table", "region", "heading"):
+            assert name.strip(), role
+    if video_page.stem == "broken":
+        return
+    from selenium.webdriver import Keys
+
+    (timeline,) = browser.find_elements("css selector", "[aria-label^='Scores of ']")
+    assert "looks" in timeline.accessible_name or "no face found" in timeline.accessible_name
+    browser.find_element("css selector", "#frames ~ .split summary").send_keys(Keys.ENTER)
+    rows = browser.find_elements("css selector", "#frames ~ .split .scroll tbody tr")
+    assert len(rows) == {"film": 8, "empty": 2}[video_page.stem]
+    assert rows[0].find_element("css selector", "th").text == "0:00.00"
+    assert rows[-1].is_displayed()
+
+
+def test_marks_of_frames_differ_in_shape(browser, film, tmp_path):
+    """Each look has its own outline, so that the figure needs no colour."""
+    film.save(tmp_path / "film.html")
+    show(browser, tmp_path / "film.html")
+    outlines = browser.execute_script(
+        "return [...document.querySelectorAll('#timeline-legend_1 defs path, "
+        "#timeline-axes_1 defs path')].map(p => p.getAttribute('d').replace(/[-\\d.]+/g, 'n'))"
+    )
+    assert len(set(outlines)) >= 3
 
 
 def test_print_shows_no_navigation(browser, pages):

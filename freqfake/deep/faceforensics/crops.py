@@ -15,9 +15,9 @@ from ..._files import PathLike, whole_file
 from ...batch.runs import only_run
 from ...crops.faces import MARGIN, check_margin, crop_face, find_faces
 from ...crops.video import read_frames
+from ...detector.frames import N_FRAMES
 from ...exceptions import DatasetError, ImageValueError, VideoReadError
 from ...pictures.limits import MAX_PIXELS
-from ..detector import N_FRAMES
 from .dataset import SPLITS, FaceForensics
 
 _SETTINGS = "crops.json"

@@ -13,8 +13,9 @@ import torch
 from ..._files import PathLike, whole_file
 from ...batch.parallel import warn_left_out
 from ...crops.faces import MARGIN
+from ...detector.frames import N_FRAMES
 from ...exceptions import DatasetError
-from ..detector import N_FRAMES, DeepDetector
+from ..detector import DeepDetector
 from ..device import find_device
 from ..epochs import Training
 from ..networks.dldfd import DLDFD

@@ -3,6 +3,7 @@
 Both hold arrays; no code in a file is run.
 """
 
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,17 @@ from ...model_files.untrusted import open_untrusted, refused_by_name
 from .dldfd import DLDFD
 from .imagenet import MAX_BYTES, as_tensors
 from .mesonet import Meso4, MesoInception4
+from .student import Student
 
-Network = DLDFD | Meso4 | MesoInception4
+Network = DLDFD | Meso4 | MesoInception4 | Student
 
 NETWORKS: dict[str, type[Network]] = {
     "dldfd": DLDFD,
     "meso4": Meso4,
     "mesoinception4": MesoInception4,
+    "student": Student,
 }
+_EMBEDDED = {"student": "features/student_files/student.safetensors"}
 _MAX_VALUES = 1 << 20  # per array of a Keras file; the published ones have up to 16384
 _MAX_ARRAYS = 100  # per Keras file; the published ones have up to 64
 
@@ -79,6 +83,20 @@ def load_network(path: PathLike) -> tuple[Network, dict[str, Any]]:
         network = kind(**config)
         network.load_state_dict(tensors)
         return network.eval(), dict(about["info"])
+
+
+def load_embedded(name: str) -> Network:
+    """Read the weights of a network that come with the package.
+
+    Raises
+    ------
+    ModelFileError
+        None come with it.
+    """
+    if name not in _EMBEDDED:
+        raise ModelFileError(f"no weights of {name} are embedded: give a file (weights, --weights)")
+    with resources.as_file(resources.files("freqfake") / _EMBEDDED[name]) as path:
+        return load_network(path)[0]
 
 
 def save_tensors(

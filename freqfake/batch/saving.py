@@ -12,15 +12,15 @@ from typing import Any, Unpack
 import numpy.typing as npt
 
 from .._files import PathLike, whole_file
-from ..batch.parallel import map_pictures
-from ..batch.tables import Row
+from ..crops.faces import MARGIN, crop_box, find_faces
+from ..crops.video import Frame, FrameOptions, is_video, read_frames
 from ..exceptions import FreqFakeError, MissingExtraError
 from ..pictures.arrays import to_pil
 from ..pictures.finding import find_images
 from ..pictures.limits import MAX_PIXELS
 from ..pictures.reading import read_image
-from .faces import MARGIN, crop_box, find_faces
-from .video import Frame, FrameOptions, is_video, read_frames
+from .parallel import map_pictures
+from .tables import Row
 
 FRAME_COLUMNS = ("path", "frame", "time", "scene", "file", "error")
 CROP_COLUMNS = (

@@ -1,0 +1,101 @@
+"""The faces that the networks are trained on, and a whole small run to the embedded weights."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="the networks need torch")
+pytest.importorskip("onnxruntime", reason="faces need the extra faces")
+
+from PIL import Image  # noqa: E402
+
+from benchmarks import network_faces, networks  # noqa: E402
+from benchmarks.network_faces import load  # noqa: E402
+from freqfake import load_detector  # noqa: E402
+from freqfake.deep import load_network  # noqa: E402
+
+LETTERS = "abcdefghijklmnop"
+
+
+def originals(digits: str, n: int) -> list[str]:
+    """Names of videos whose SHA-256 begins with one of the digits."""
+    names = (f"{a}{b}{c}.mp4" for a in LETTERS for b in LETTERS for c in LETTERS)
+    found = [x for x in names if hashlib.sha256(x.encode()).hexdigest()[0] in digits]
+    return found[:n]
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """Crops with the names, sizes and table of the DFDC; swaps are noisier."""
+    folder = tmp_path_factory.mktemp("dfdc")
+    (folder / "faces_224").mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for digits, n in (("0123", 12), ("b", 6), ("c", 14), ("d", 6), ("ef", 4)):
+        for original in originals(digits, n):
+            for label in ("REAL", "FAKE", "FAKE"):
+                name = original if label == "REAL" else f"s{len(rows)}.mp4"
+                scale = 10 if label == "REAL" else 30
+                grid = np.add.outer(np.arange(224), np.arange(224))[..., None] / 2
+                pixels = np.clip(grid + rng.normal(0, scale, (224, 224, 3)), 0, 255)
+                file = folder / "faces_224" / name.replace(".mp4", ".jpg")
+                Image.fromarray(pixels.astype(np.uint8)).save(file, quality=75)
+                rows.append((name, 224, 224, label, "" if label == "REAL" else original))
+    columns = ["videoname", "original_width", "original_height", "label", "original"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "metadata.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def work(crops, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("networks")
+    network_faces.prepare_dfdc(crops, folder, n_jobs=1)
+    return folder
+
+
+def test_an_original_and_its_swaps_are_in_one_part_and_some_are_kept_apart(work, crops):
+    faces = load(work, "dfdc")
+    listed = pd.read_csv(crops / "metadata.csv")
+    owner = dict(zip(listed.videoname, listed.original.fillna(listed.videoname), strict=True))
+    names = faces.table.path.str.rsplit("/").str[-1].str.replace(".jpg", ".mp4")
+    digits = [hashlib.sha256(owner[name].encode()).hexdigest()[0] for name in names]
+    expected = {"b": "validate", "c": "calibrate", "d": "test"}
+    assert faces.table.part.tolist() == [expected.get(digit, "train") for digit in digits]
+    assert not {"e", "f"} & {*digits}
+    counts = faces.table.groupby(["part", "y"]).size().unstack()
+    assert (counts[0] == counts[1]).all()  # as many swaps as real ones
+
+
+def test_faces_are_those_of_the_files(work):
+    faces = load(work, "dfdc")
+    face = faces.table.iloc[3]
+    with Image.open(face.path) as image:
+        np.testing.assert_array_equal(faces.whole[face.row], np.asarray(image))
+    assert not np.array_equal(faces.copies[face.row], faces.whole[face.row])
+    assert face.coding == "JPEG 4:2:0"
+
+
+def test_parts_of_generated_faces_keep_persons_together():
+    assert network_faces._person("a/g012_r03_c4.png") == "g012_r03"
+    assert network_faces._person("a/00012.png") == ""
+    parts = {network_faces._part("generated", f"g{n:03d}_r00") for n in range(100)}
+    assert parts == {"train", "validate", "calibrate", "test"}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::freqfake.exceptions.CalibrationWarning")
+def test_from_faces_to_embedded_weights(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(networks, "SETS", ("dfdc",))
+    monkeypatch.setattr(networks, "MAX_FPR", 0.3)
+    networks.train("meso4", work, epochs=1)
+    (tmp_path / "model_files" / "embedded").mkdir(parents=True)
+    networks.embed(work, tmp_path)
+    trained, _ = load_network(work / "meso4" / "best.safetensors")
+    stored, _ = load_network(tmp_path / "deep" / "weights" / "meso4.safetensors")
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(stored.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+    model = load_detector(tmp_path / "model_files" / "embedded" / "student.safetensors")
+    assert (model.features, model.info["n_real"], model.info["n_fake"]) == ("student", 14, 14)
+    assert "DFDC" in model.info["note"]
