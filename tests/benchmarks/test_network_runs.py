@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 
 from PIL import Image  # noqa: E402
 
-from benchmarks import network_faces, networks  # noqa: E402
+from benchmarks import network_faces, network_verdicts, networks  # noqa: E402
 from benchmarks.network_faces import load  # noqa: E402
 from freqfake import load_detector  # noqa: E402
 from freqfake.deep import load_network  # noqa: E402
@@ -99,3 +99,34 @@ def test_from_faces_to_embedded_weights(work, tmp_path, monkeypatch):
     model = load_detector(tmp_path / "model_files" / "embedded" / "student.safetensors")
     assert (model.features, model.info["n_real"], model.info["n_fake"]) == ("student", 14, 14)
     assert "DFDC" in model.info["note"]
+
+
+def made_scores(n=40):
+    """Scores of both models: the student's ratios are right, the other's say nothing."""
+    y = np.tile([0, 1], n // 2)
+    return pd.DataFrame(
+        {
+            "y": y,
+            "source": np.where(np.arange(n) < n // 2, "a", "b"),
+            "llr": 0.0,
+            "deep_llr": np.where(y == 1, 1.5, -1.5),
+            "deep_verdict": np.where(y == 1, "fake", "inconclusive"),
+        }
+    )
+
+
+def test_verdicts_are_counted_by_source_and_side():
+    table = network_verdicts.verdicts({"kind": made_scores()})
+    assert table[["pictures", "are", "number"]].to_numpy().tolist() == [
+        ["a", "real", 10], ["b", "real", 10], ["a", "fake", 10], ["b", "fake", 10],
+    ]  # fmt: skip
+    assert table["called fake, %"].tolist() == ["0.0", "0.0", "100.0", "100.0"]
+    assert table["called real, %"].tolist() == ["0.0"] * 4
+
+
+def test_fusion_takes_the_ratio_that_says_something():
+    (row,) = network_verdicts.fusion({network_verdicts.DFDC: made_scores()}).to_dict("records")
+    assert row["`faces`"] == "1.000"  # of a ratio of 1, in bits
+    assert row["student"] == f"{np.log2(1 + 10**-1.5):.3f}"
+    assert float(row["both, fused"]) < 0.2
+    assert row["number"] == "20 + 20"
