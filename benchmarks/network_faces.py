@@ -27,6 +27,7 @@ from freqfake.pictures.reading import read_bytes
 
 from .harness.treatments import filmed
 
+SETS = ("dfdc", "generated")
 PARTS = ("train", "validate", "calibrate", "test", "unseen")
 UNSEEN = (  # sources that nothing is trained on
     "celebahq512", "stargan2_celebahq1024", "sean_celebahq1024", "sports_press_a",

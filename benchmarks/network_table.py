@@ -21,7 +21,7 @@ from .harness.intervals import auc, figure
 from .harness.report import ROOT, Report, marked
 from .harness.store import Kind, Store
 from .harness.treatments import AS_IS, FILMED
-from .network_faces import WIDE, load, square_of
+from .network_faces import SETS, WIDE, load, square_of
 from .network_verdicts import fusion, scored, verdicts
 
 DELIVERIES = (AS_IS, "512 px, Q40", FILMED)
@@ -48,7 +48,7 @@ def write_table(work: Path, write: bool) -> None:
     report = Report(work / "results", *((ROOT / "docs", _CARD) if write else ()))
     store = Store(work / "features", n_jobs=-1)
     networks = _networks(work)
-    sets = {name: load(work, name).table for name in ("dfdc", "generated")}
+    sets = {name: load(work, name).table for name in SETS}
     tested = _test_sets(sets)
     for chosen in tested:  # all features of a picture at once: delivery and search take long
         _ensure(store, chosen.calibrate, (AS_IS,), _SPECTRAL_KINDS)
@@ -146,49 +146,51 @@ Scores = Callable[[Store, pd.DataFrame, str], np.ndarray]
 
 
 def _spectral(store: Store, sets: dict[str, pd.DataFrame]) -> dict[str, Scores]:
-    """Train the spectral detectors on whole pictures, of both sets together."""
-    parts = []
-    for name, table in sets.items():
-        for y in (0, 1):
-            rows = table[(table.part == "train") & (table.y == y)]
-            parts.append((name, rows.sample(min(N_TRAIN, len(rows)), random_state=0)))
-    y = np.concatenate([part.y for _, part in parts])
+    """Train the spectral detectors on whole pictures, for each set on pictures of that set."""
     found: dict[str, Scores] = {}
     for detector, treatments in ((SIX_SVM, [AS_IS]), (RICH, [AS_IS, _COPY]), (FILES, [AS_IS])):
-        X = np.concatenate(
-            [
-                store.features(name, part.path.tolist(), treatment, detector.kind)
+        decide = {}
+        for name, table in sets.items():
+            sides = [table[(table.part == "train") & (table.y == y)] for y in (0, 1)]
+            rows = pd.concat(s.sample(min(N_TRAIN, len(s)), random_state=0) for s in sides)
+            X = [
+                store.features(name, rows.path.tolist(), treatment, detector.kind)
                 for treatment in treatments
-                for name, part in parts
             ]
-        )
-        decide = detector.fit(X, np.tile(y, len(treatments)))
+            decide[name] = detector.fit(np.concatenate(X), np.tile(rows.y, len(treatments)))
         name = "rich features" if detector is RICH else detector.name
         found[name] = functools.partial(_decided, detector.kind, decide)
     return found
 
 
 def _decided(
-    kind: str, decide: Callable[..., np.ndarray], store: Store, table: pd.DataFrame, treatment: str
+    kind: str,
+    decide: dict[str, Callable[..., np.ndarray]],
+    store: Store,
+    table: pd.DataFrame,
+    treatment: str,
 ) -> np.ndarray:
-    X = np.concatenate(
-        [
-            store.features(_set_of(source), part.path.tolist(), treatment, kind)
-            for source, part in table.groupby("source", sort=False)
-        ]
-    )
-    return np.where(np.isfinite(X).all(axis=1), decide(np.nan_to_num(X)), 0.0)
+    """Scores by the decision function of each picture's set; 0 without a face."""
+    parts = []
+    for source, part in table.groupby("source", sort=False):
+        name = _set_of(source)
+        X = store.features(name, part.path.tolist(), treatment, kind)
+        parts.append(np.where(np.isfinite(X).all(axis=1), decide[name](np.nan_to_num(X)), 0.0))
+    return np.concatenate(parts)
 
 
 def _by_networks(networks: dict[str, Any]) -> dict[str, Scores]:
     model = freqfake.load_detector("student")
-    found = {
-        name: functools.partial(_decided, _logit_of(name), lambda X: X[:, 0]) for name in networks
-    }
+    cases = {name: (_logit_of(name), _first_column) for name in networks}
+    cases["model `student`"] = ("student", model.decision_function)
     return {
-        **found,
-        "model `student`": functools.partial(_decided, "student", model.decision_function),
+        name: functools.partial(_decided, kind, dict.fromkeys(SETS, decide))
+        for name, (kind, decide) in cases.items()
     }
+
+
+def _first_column(X: np.ndarray) -> np.ndarray:
+    return X[:, 0]
 
 
 def _set_of(source: str) -> str:
