@@ -25,6 +25,9 @@ from freqfake.features.student import SIZE
 from freqfake.pictures.finding import find_images
 from freqfake.pictures.reading import read_bytes
 
+from .harness.treatments import filmed
+
+SETS = ("dfdc", "generated")
 PARTS = ("train", "validate", "calibrate", "test", "unseen")
 UNSEEN = (  # sources that nothing is trained on
     "celebahq512", "stargan2_celebahq1024", "sean_celebahq1024", "sports_press_a",
@@ -41,6 +44,8 @@ _LISTED = Path(__file__).parent / "default_model.csv"
 _GRID = re.compile(r"g\d{3}_r\d{2}")  # a StarGAN grid's row, which shows one person
 _N_DIGITS = 16  # of a SHA-256 in default_model.csv
 _CHUNK = 500
+_FILMED = 3
+_CRF, _N_CRF = 23, 18  # of H.264: 23 is the usual one, 40 a strong compression
 _SMALLEST = 6  # faces narrower than this part of a picture are not looked for
 
 _Pixels = npt.NDArray[np.uint8]
@@ -180,9 +185,16 @@ def _face(path: str, is_crop: bool, seed: int) -> tuple[_Pixels, _Pixels, int, s
     if square is None:
         return None
     image = Image.fromarray(np.ascontiguousarray(square)).convert("RGB")
-    copy, facts_of_copy = read_bytes(delivered_copy(image, seed))
+    copy, facts_of_copy = read_bytes(_copy(image, seed))
     parts = (_resized(image), _resized(Image.fromarray(copy)))
     return (*parts, min(image.size), facts.coding, facts_of_copy.coding)
+
+
+def _copy(image: Image.Image, seed: int) -> bytes:
+    """Delivered copy, of every third face as a frame of H.264."""
+    if seed % _FILMED == 0:
+        return filmed(image, _CRF + seed % _N_CRF)
+    return delivered_copy(image, seed)
 
 
 def _resized(image: Image.Image) -> _Pixels:

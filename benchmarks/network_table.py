@@ -21,7 +21,7 @@ from .harness.intervals import auc, figure
 from .harness.report import ROOT, Report, marked
 from .harness.store import Kind, Store
 from .harness.treatments import AS_IS, FILMED
-from .network_faces import WIDE, load, square_of
+from .network_faces import SETS, WIDE, load, square_of
 from .network_verdicts import fusion, scored, verdicts
 
 DELIVERIES = (AS_IS, "512 px, Q40", FILMED)
@@ -31,6 +31,8 @@ RATE = 0.01  # of false alarms
 _CARD = ROOT / "freqfake/model_files/embedded/student.md"
 _COPY = "copy 0"
 _N_TIMED = 15
+_SPECTRAL_KINDS = (SIX_SVM.kind, RICH.kind, FILES.kind)
+_kept: list[Any] = []  # pixels and their square
 
 
 class TestSet(NamedTuple):
@@ -44,22 +46,21 @@ class TestSet(NamedTuple):
 def write_table(work: Path, write: bool) -> None:
     """Measure all detectors, and write the table."""
     report = Report(work / "results", *((ROOT / "docs", _CARD) if write else ()))
-    store = Store(work / "features", n_jobs=1)
+    store = Store(work / "features", n_jobs=-1)
     networks = _networks(work)
-    store.kinds["student"] = Kind(
-        lambda pixels, facts: _of_face(pixels, student.student_features, student.N_FEATURES),
-        (student, faces),
-        (Path(student.__file__).parent / "student_files" / "student.safetensors",),
-    )
-    for name, (logit, file) in networks.items():
-        store.kinds[name] = Kind(
-            lambda pixels, facts, logit=logit: _of_face(pixels, logit, 1), (faces,), (file,)
-        )
-    sets = {name: load(work, name).table for name in ("dfdc", "generated")}
+    sets = {name: load(work, name).table for name in SETS}
+    tested = _test_sets(sets)
+    for chosen in tested:  # all features of a picture at once: delivery and search take long
+        _ensure(store, chosen.calibrate, (AS_IS,), _SPECTRAL_KINDS)
+        _ensure(store, chosen.test, DELIVERIES, _SPECTRAL_KINDS)
+    kinds = _add_networks(store, networks)
+    for chosen in tested:
+        _ensure(store, chosen.calibrate, (AS_IS,), kinds)
+        _ensure(store, chosen.test, DELIVERIES, kinds)
     detectors = {**_spectral(store, sets), **_by_networks(networks)}
     rows = [
         {"faces": chosen.title, "delivery": delivery, "detector": name, **measured}
-        for chosen in _test_sets(sets)
+        for chosen in tested
         for delivery in DELIVERIES
         for name, measured in _measured(store, chosen, delivery, detectors)
     ]
@@ -68,6 +69,35 @@ def write_table(work: Path, write: bool) -> None:
     scores = scored(work)
     report.table("networks_verdicts", verdicts(scores))
     report.table("networks_fusion", fusion(scores))
+
+
+def _ensure(
+    store: Store, table: pd.DataFrame, deliveries: tuple[str, ...], kinds: tuple[str, ...]
+) -> None:
+    for name, of_set in table.groupby(table.source.map(_set_of)):
+        store.ensure(name, of_set.path.tolist(), deliveries, kinds)
+
+
+def _add_networks(
+    store: Store, networks: dict[str, tuple[Callable[..., np.ndarray], Path]]
+) -> tuple[str, ...]:
+    """Let the store compute what the networks say of the largest face, in this process."""
+    store.n_jobs = 1
+    file = Path(student.__file__).parent / "student_files" / "student.safetensors"
+    computes = {"student": (student.student_features, file, student.N_FEATURES)}
+    computes |= {_logit_of(name): (logit, file, 1) for name, (logit, file) in networks.items()}
+    for name, (compute, file, n) in computes.items():
+        store.kinds[name] = Kind(
+            lambda pixels, facts, compute=compute, n=n: _of_face(pixels, compute, n),
+            (student, faces),
+            (file,),
+        )
+    return tuple(computes)
+
+
+def _logit_of(network: str) -> str:
+    """Name of a kind of features."""
+    return f"{network}-logit"
 
 
 def _networks(work: Path) -> dict[str, tuple[Callable[..., np.ndarray], Path]]:
@@ -99,55 +129,68 @@ def _logit(network: Any, square: np.ndarray) -> np.ndarray:
 
 def _of_face(pixels: np.ndarray, compute: Callable[[np.ndarray], np.ndarray], n: int) -> np.ndarray:
     """Compute something of the largest face; crops of the DFDC show nothing else."""
-    square = pixels if pixels.shape[:2] == (student.SIZE, student.SIZE) else square_of(pixels)
+    square = _last_square(pixels)
     return np.full(n, np.nan) if square is None else compute(np.ascontiguousarray(square))
+
+
+def _last_square(pixels: np.ndarray) -> np.ndarray | None:
+    """Largest face; kept for the networks after the first."""
+    if _kept and _kept[0] is pixels:
+        return _kept[1]
+    is_crop = pixels.shape[:2] == (student.SIZE, student.SIZE)
+    _kept[:] = [pixels, pixels if is_crop else square_of(pixels)]
+    return _kept[1]
 
 
 Scores = Callable[[Store, pd.DataFrame, str], np.ndarray]
 
 
 def _spectral(store: Store, sets: dict[str, pd.DataFrame]) -> dict[str, Scores]:
-    """Train the spectral detectors on whole pictures, of both sets together."""
-    parts = []
-    for name, table in sets.items():
-        for y in (0, 1):
-            rows = table[(table.part == "train") & (table.y == y)]
-            parts.append((name, rows.sample(min(N_TRAIN, len(rows)), random_state=0)))
-    y = np.concatenate([part.y for _, part in parts])
+    """Train the spectral detectors on whole pictures, for each set on pictures of that set."""
     found: dict[str, Scores] = {}
     for detector, treatments in ((SIX_SVM, [AS_IS]), (RICH, [AS_IS, _COPY]), (FILES, [AS_IS])):
-        X = np.concatenate(
-            [
-                store.features(name, part.path.tolist(), treatment, detector.kind)
+        decide = {}
+        for name, table in sets.items():
+            sides = [table[(table.part == "train") & (table.y == y)] for y in (0, 1)]
+            rows = pd.concat(s.sample(min(N_TRAIN, len(s)), random_state=0) for s in sides)
+            X = [
+                store.features(name, rows.path.tolist(), treatment, detector.kind)
                 for treatment in treatments
-                for name, part in parts
             ]
-        )
-        decide = detector.fit(X, np.tile(y, len(treatments)))
+            decide[name] = detector.fit(np.concatenate(X), np.tile(rows.y, len(treatments)))
         name = "rich features" if detector is RICH else detector.name
         found[name] = functools.partial(_decided, detector.kind, decide)
     return found
 
 
 def _decided(
-    kind: str, decide: Callable[..., np.ndarray], store: Store, table: pd.DataFrame, treatment: str
+    kind: str,
+    decide: dict[str, Callable[..., np.ndarray]],
+    store: Store,
+    table: pd.DataFrame,
+    treatment: str,
 ) -> np.ndarray:
-    X = np.concatenate(
-        [
-            store.features(_set_of(source), part.path.tolist(), treatment, kind)
-            for source, part in table.groupby("source", sort=False)
-        ]
-    )
-    return np.where(np.isfinite(X).all(axis=1), decide(np.nan_to_num(X)), 0.0)
+    """Scores by the decision function of each picture's set; 0 without a face."""
+    parts = []
+    for source, part in table.groupby("source", sort=False):
+        name = _set_of(source)
+        X = store.features(name, part.path.tolist(), treatment, kind)
+        parts.append(np.where(np.isfinite(X).all(axis=1), decide[name](np.nan_to_num(X)), 0.0))
+    return np.concatenate(parts)
 
 
 def _by_networks(networks: dict[str, Any]) -> dict[str, Scores]:
     model = freqfake.load_detector("student")
-    found = {name: functools.partial(_decided, name, lambda X: X[:, 0]) for name in networks}
+    cases = {name: (_logit_of(name), _first_column) for name in networks}
+    cases["model `student`"] = ("student", model.decision_function)
     return {
-        **found,
-        "model `student`": functools.partial(_decided, "student", model.decision_function),
+        name: functools.partial(_decided, kind, dict.fromkeys(SETS, decide))
+        for name, (kind, decide) in cases.items()
     }
+
+
+def _first_column(X: np.ndarray) -> np.ndarray:
+    return X[:, 0]
 
 
 def _set_of(source: str) -> str:
@@ -162,7 +205,10 @@ def _test_sets(sets: dict[str, pd.DataFrame]) -> list[TestSet]:
         return TestSet(title, table[table.part == "calibrate"], table[table.part == "test"])
 
     of = generated.source.isin
-    unseen = generated[generated.part == "unseen"].sort_values("source", kind="stable")
+    unseen = generated[generated.part == "unseen"]
+    n_each = int(unseen.y.sum())
+    unseen = unseen.groupby("y").sample(n_each, random_state=0)  # all fakes, as many real ones
+    unseen = unseen.sort_values("source", kind="stable")
     others = generated[generated.part == "calibrate"].sort_values("source", kind="stable")
     return [
         chosen("DFDC, not enlarged", dfdc[dfdc.width >= WIDE]),

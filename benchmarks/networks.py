@@ -28,13 +28,19 @@ from freqfake.exceptions import DeviceWarning
 from freqfake.pictures.facts import ImageFacts
 
 from . import network_faces
-from .network_faces import Faces, load
+from .network_faces import SETS, Faces, load
 
 PACKAGE = Path(freqfake.__file__).parent
 NETWORKS = ("student", "meso4", "mesoinception4", "dldfd")
-SETS = ("dfdc", "generated")
 MAX_FPR = 0.01
 _BATCH = 64
+_MESO = {
+    "epochs": 3,
+    "batch_size": 32,
+    "learning_rate": (2e-3, 1e-3, 2e-4),
+    "augmentation": "mirrored",
+}
+_RECIPES = {"meso4": _MESO, "mesoinception4": _MESO, "dldfd": {"learning_rate": 1e-4}}
 _NOTE = (
     "Trained on crops of the DFDC, whose pictures have terms of their own, and on the faces of the "
     "default model's pictures."
@@ -54,46 +60,64 @@ def pictures(sets: list[Faces], part: str, y: int) -> list[np.ndarray]:
     return found
 
 
-def _sets(work: Path) -> list[Faces]:
-    """Load the sets that were prepared."""
-    return [load(work, name) for name in SETS if (work / name).exists()]
+def _sets(work: Path, *, unenlarged: bool = False) -> list[Faces]:
+    """Load the sets that were prepared, or the faces of the DFDC that were not enlarged."""
+    if not unenlarged:
+        return [load(work, name) for name in SETS if (work / name).exists()]
+    faces = load(work, "dfdc")
+    return [faces._replace(table=faces.table[faces.table.width >= network_faces.WIDE])]
 
 
-def make_network(name: str, imagenet: Path | None) -> Any:
-    """Make a network to train."""
+def make_network(name: str, start: Path | None) -> Any:
+    """Make a network to train, from random weights or from those of a file."""
     import torch
 
-    from freqfake.deep import DLDFD, Meso4, MesoInception4, Student
+    from freqfake.deep import DLDFD, Meso4, MesoInception4, Student, load_network
 
     torch.manual_seed(0)
+    if start is not None and start.suffix == ".safetensors":
+        return load_network(start)[0]
+    if name in ("meso4", "mesoinception4"):
+        kind = Meso4 if name == "meso4" else MesoInception4
+        network = kind(input_size=network_faces.SIZE, dropout=0)
+        return network if start is None else _as_published(network, start)
     if name == "dldfd":
-        return DLDFD() if imagenet is None else DLDFD.from_imagenet(imagenet)
-    if name == "student":
-        return Student()
-    kind = Meso4 if name == "meso4" else MesoInception4
-    return kind(input_size=network_faces.SIZE)
+        return DLDFD() if start is None else DLDFD.from_imagenet(start)
+    return Student()
+
+
+def _as_published(network: Any, path: Path) -> Any:
+    """Take over the convolutions of a published MesoNet; its dense layers are for another size."""
+    from freqfake.deep import import_keras_weights
+
+    own, published = network.state_dict(), import_keras_weights(path).state_dict()
+    fitting = {name: value for name, value in published.items() if value.shape == own[name].shape}
+    network.load_state_dict(own | fitting)
+    return network
 
 
 def train(
     name: str,
     work: Path,
     epochs: int | None = None,
-    imagenet: Path | None = None,
     teacher: str | None = None,
     start: Path | None = None,
     *,
+    unenlarged: bool = False,
     compiled: bool = False,
 ) -> None:
     """Train a network, in 16 bits, and continue where it was stopped."""
     from freqfake.deep import load_network, train_network
 
-    sets = _sets(work)
+    sets = _sets(work, unenlarged=unenlarged)
     sides = {part: [pictures(sets, part, y) for y in (0, 1)] for part in ("train", "validate")}
     for part, (real, fake) in sides.items():
         print(f"{part}: {len(real)} real and {len(fake)} fake", flush=True)
-    network = make_network(name, imagenet) if start is None else load_network(start)[0]
-    if compiled:
-        network.compile(dynamic=False)
+    network = make_network(name, start)
+    from_teacher = teacher and load_network(work / teacher / "best.safetensors")[0]
+    for used in (network, from_teacher):
+        if used and compiled:
+            used.compile(dynamic=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeviceWarning)
         training = train_network(
@@ -101,8 +125,8 @@ def train(
             *sides["train"],
             work / name,
             validation=tuple(sides["validate"]),
-            teacher=teacher and load_network(work / teacher / "best.safetensors")[0],
-            epochs=epochs,
+            teacher=from_teacher or None,
+            **_RECIPES.get(name, {}) | ({} if epochs is None else {"epochs": epochs}),
             mixed_precision=True,
             resume=True,
             progress=True,
@@ -170,10 +194,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--dfdc", type=Path, metavar="FOLDER")
     parser.add_argument("--pictures", nargs="+", default=[], metavar="FOLDER")
-    parser.add_argument("--imagenet", type=Path, metavar="FILE", help="where DLDFD starts from")
     parser.add_argument("--teacher", choices=NETWORKS, help="trained before, to learn from")
-    parser.add_argument("--start", type=Path, metavar="FILE", help="a network to train further")
+    text = "weights to start from: a network trained before, ImageNet's for dldfd, or a file of "
+    text += "Afchar et al. for the MesoNets"
+    parser.add_argument("--start", type=Path, metavar="FILE", help=text)
     parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the recipe")
+    text = "train only on faces of the DFDC that were not enlarged"
+    parser.add_argument("--unenlarged", action="store_true", help=text)
     text = "compile the network: needs a C++ compiler; the student then trains 1.6 times as fast"
     parser.add_argument("--compile", action="store_true", help=text)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N")
@@ -187,8 +214,9 @@ def main() -> None:
     elif args.run == "train":
         if args.network is None:
             parser.error("train needs a network")
-        options = (args.epochs, args.imagenet, args.teacher, args.start)
-        train(args.network, args.work, *options, compiled=args.compile)
+        options = (args.epochs, args.teacher, args.start)
+        choices = {"unenlarged": args.unenlarged, "compiled": args.compile}
+        train(args.network, args.work, *options, **choices)
     elif args.run == "embed":
         embed(args.work)
     else:

@@ -63,6 +63,7 @@ PAGES = {
     "notebooks/": "notebooks/",
     "freqfake/model_files/embedded/faces.md": "model_cards.md#model-card-faces",
     "freqfake/model_files/embedded/lewoo.md": "model_cards.md#model-card-lewoo",
+    "freqfake/model_files/embedded/student.md": "model_cards.md#model-card-student",
     "tests/samples/README.md": "samples.md",
     "CHANGELOG.md": "changelog.md",
 }

@@ -26,6 +26,7 @@ from .exceptions import ImageReadError as ImageReadError
 from .exceptions import ImageValueError as ImageValueError
 from .exceptions import MissingExtraError as MissingExtraError
 from .exceptions import ModelFileError as ModelFileError
+from .exceptions import NoFaceError as NoFaceError
 from .exceptions import OperatingPointError as OperatingPointError
 from .exceptions import OutputInUseError as OutputInUseError
 from .exceptions import SeparationWarning as SeparationWarning

@@ -114,3 +114,34 @@ def link(path, target):
         path.symlink_to(target)
     except OSError:
         pytest.skip("this system or user cannot make links")
+
+
+def write_keras_meso4(path, size: int) -> dict[str, list[dict[str, np.ndarray]]]:
+    """Random weights of Meso4 in the layout of Keras' files; numbers need not start at 1."""
+    h5py = pytest.importorskip("h5py", reason="Keras' files need h5py")
+    rng = np.random.default_rng(0)
+    shapes = [(3, 3, 3, 8), (5, 5, 8, 8), (5, 5, 8, 16), (5, 5, 16, 16)]
+    arrays = {
+        "conv2d": [
+            {"kernel": rng.normal(0, 0.2, s), "bias": rng.normal(0, 0.1, s[3])} for s in shapes
+        ],
+        "batch_normalization": [
+            {
+                "gamma": rng.uniform(0.5, 1.5, s[3]),
+                "beta": rng.normal(0, 0.2, s[3]),
+                "moving_mean": rng.normal(0, 0.2, s[3]),
+                "moving_variance": rng.uniform(0.01, 1.5, s[3]),
+            }
+            for s in shapes
+        ],
+        "dense": [
+            {"kernel": rng.normal(0, 0.1, s), "bias": rng.normal(0, 0.1, s[1])}
+            for s in ((16 * (size // 32) ** 2, 16), (16, 1))
+        ],
+    }
+    with h5py.File(path, "w") as file:
+        for kind, layers in arrays.items():
+            for number, layer in enumerate(layers, 9):  # 9, 10, ...: not in alphabetical order
+                for name, array in layer.items():
+                    file[f"{kind}_{number}/{kind}_{number}/{name}:0"] = array.astype(np.float32)
+    return arrays

@@ -177,7 +177,11 @@ class TestPackages:
         } <= files
         assert "freqfake/report/templates/base.html.j2" in files
         endings = {Path(name).suffix for name in files}
-        assert endings == {".py", ".pyi", ".typed", ".safetensors", ".md", ".j2", ".css", ".js"}
+        texts, data = (
+            {".py", ".pyi", ".typed", ".md", ".j2", ".css", ".js"},
+            {".onnx", ".safetensors"},
+        )
+        assert endings == texts | data
         about = {Path(name).name for name in wheel.namelist() if ".dist-info/" in name}
         assert about == {"METADATA", "WHEEL", "RECORD", "LICENSE", "entry_points.txt"}
 
@@ -204,7 +208,8 @@ class TestPackages:
         leftovers = r"\.(pyc|log|tmp|partial|h5|safetensors|mp4|egg-info)$"
         found = {name for name in sdist if re.search(f"{caches}|{leftovers}", name)}
         embedded = "freqfake/model_files/embedded/"
-        assert found == {f"{embedded}faces.safetensors", f"{embedded}lewoo.safetensors"}
+        models = {f"{embedded}{name}.safetensors" for name in ("faces", "lewoo", "student")}
+        assert found == {*models, "freqfake/features/student_files/student.safetensors"}
         assert max(sdist.values()) < 3_000_000
         assert sum(sdist.values()) < 30_000_000
 

@@ -285,8 +285,7 @@ def load_deep_detector(
     ----------
     weights : str or path-like
         ``best.safetensors`` from a training, one of the Keras files (``.h5``) that Afchar et al.
-        published for Meso4 and MesoInception4, or the name of embedded weights: ``meso4``,
-        ``mesoinception4`` or ``student``.
+        published for Meso4 and MesoInception4, or ``student``, the embedded one.
     model : {"dldfd", "meso4", "mesoinception4"}, optional
         Network that the file must hold; any by default.
     device, batch_size

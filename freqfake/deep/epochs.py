@@ -63,7 +63,7 @@ class Recipe:
         return self.learning_rates[epoch * len(self.learning_rates) // self.epochs]
 
 
-_AUGMENTATIONS: dict[str, Augmentation] = {
+AUGMENTATIONS: dict[str, Augmentation] = {
     function.__name__: function for function in (mirrored, slightly_changed, partly_covered)
 }
 
@@ -179,7 +179,7 @@ class Run:
 
     def _learn(self, progress: bool) -> tuple[float, float]:
         self.network.train()
-        change = _AUGMENTATIONS[self.recipe.augmentation]
+        change = AUGMENTATIONS[self.recipe.augmentation]
         title = f"epoch {len(self.log) + 1}/{self.recipe.epochs}"
         total, n_right = 0.0, 0
         for pixels, labels in tqdm(self.train, title, disable=not progress, unit="batch"):

@@ -1,5 +1,6 @@
 """Training of a network by the recipe of its paper."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -10,7 +11,7 @@ from ..batch.parallel import Inputs
 from ..batch.runs import only_run
 from ..exceptions import TrainingError
 from .device import find_device
-from .epochs import CHECKPOINT, Board, Recipe, Run, Training
+from .epochs import AUGMENTATIONS, CHECKPOINT, Board, Recipe, Run, Training
 from .networks.weights import Network, network_name
 from .pictures import split_pictures
 
@@ -28,7 +29,7 @@ class TrainingOptions(TypedDict, total=False):
 
     epochs: int | None
     batch_size: int | None
-    learning_rate: float | None
+    learning_rate: float | Sequence[float] | None
     workers: int
     seed: int
     resume: bool
@@ -44,7 +45,8 @@ def train_network(
     teacher: Network | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
-    learning_rate: float | None = None,
+    learning_rate: float | Sequence[float] | None = None,
+    augmentation: str | None = None,
     device: str | torch.device = "auto",
     mixed_precision: bool | None = None,
     workers: int = 0,
@@ -79,7 +81,11 @@ def train_network(
         A trained network whose probabilities are mixed half and half with the labels of the
         training pictures. Its input must have the size of `network`'s.
     epochs, batch_size, learning_rate
-        Replace the defaults above. A given rate holds for all epochs.
+        Replace the defaults above. A given rate holds for all epochs, each of several for an equal
+        share of them.
+    augmentation : {"mirrored", "slightly_changed", "partly_covered"}, optional
+        Random changes of the training pictures, see :mod:`freqfake.deep.pictures`; replaces that of
+        the paper.
     device, mixed_precision
         See :mod:`freqfake.deep.device`; 16 bits are used by default on a GPU.
     workers : int
@@ -106,7 +112,8 @@ def train_network(
     OutputInUseError
         Another training is writing to `out`.
     ValueError
-        `teacher` takes pictures of another size than `network`, or a number is out of range.
+        `teacher` takes pictures of another size than `network`, a number is out of range, or
+        `augmentation` has an unknown name.
     DeviceMemoryError
         The batches are too large for the memory.
 
@@ -122,7 +129,7 @@ def train_network(
             f"`teacher` must take pictures of {network.input_size} pixels, as `network` does; got "
             f"one for {teacher.input_size}"
         )
-    recipe = _recipe(network, epochs, batch_size, learning_rate)
+    recipe = _recipe(network, epochs, batch_size, learning_rate, augmentation)
     train, held_out = split_pictures(real, fake, validation, network.input_size, seed)
     where = find_device(device)
     run = Run(
@@ -146,20 +153,32 @@ def train_network(
 
 
 def _recipe(
-    network: Network, epochs: int | None, batch_size: int | None, learning_rate: float | None
+    network: Network,
+    epochs: int | None,
+    batch_size: int | None,
+    learning_rate: float | Sequence[float] | None,
+    augmentation: str | None,
 ) -> Recipe:
     usual = RECIPES[network_name(network)]
-    rates = usual.learning_rates if learning_rate is None else (learning_rate,)
+    rates = usual.learning_rates if learning_rate is None else _as_tuple(learning_rate)
     recipe = Recipe(
         usual.epochs if epochs is None else epochs,
         usual.batch_size if batch_size is None else batch_size,
         rates,
-        usual.augmentation,
+        usual.augmentation if augmentation is None else augmentation,
         usual.weight_decay,
     )
-    if recipe.epochs < 1 or recipe.batch_size < 1 or min(rates) <= 0:
+    if recipe.epochs < 1 or recipe.batch_size < 1 or min(rates, default=0) <= 0:
         raise ValueError(
             "`epochs` and `batch_size` must be at least 1 and `learning_rate` above 0; got "
             f"{epochs}, {batch_size} and {learning_rate}"
         )
+    if recipe.augmentation not in AUGMENTATIONS:
+        raise ValueError(
+            f"`augmentation` must be one of {', '.join(AUGMENTATIONS)}; got {augmentation}"
+        )
     return recipe
+
+
+def _as_tuple(rates: float | Sequence[float]) -> tuple[float, ...]:
+    return (rates,) if isinstance(rates, (int, float)) else tuple(rates)

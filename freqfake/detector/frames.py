@@ -58,7 +58,7 @@ class FaceScores:
     Attributes
     ----------
     row : dict
-        With the columns of :data:`freqfake.detector.columns.FRAME_COLUMNS`.
+        With the columns of `FRAME_COLUMNS`.
     frames : tuple of FaceScore
         In the order of time; one for a picture, none for an input that cannot be read.
     extraction : Extraction, optional

@@ -53,7 +53,7 @@ def student_features(image: ImageLike) -> npt.NDArray[np.float64]:
     --------
     >>> import numpy as np
     >>> from freqfake.features.student import student_features
-    >>> student_features(np.zeros((64, 64, 3), np.uint8)).shape
+    >>> student_features(np.zeros((64, 64, 3), np.uint8)).shape  # doctest: +SKIP
     (80,)
     """
     from PIL import Image

@@ -12,7 +12,6 @@ from .._files import PathLike
 from ..batch.parallel import map_pictures
 from ..crops.video import is_video
 from ..detector.detector import Detector
-from ..detector.model import TrainedModel
 from ..detector.terms import Terms, VerdictOptions
 from ..exceptions import MissingExtraError
 from ..pictures.finding import find_images
@@ -107,7 +106,7 @@ def examine(
     >>> found.name, found.verdict, sorted(found.contributions)[:2]
     ('noise', 'inconclusive', ['block transforms', 'noise across the colours'])
     """
-    return _examined(image, detector, name, options)[0]
+    return _examined(image, *_prepared(_is_of_video(image), detector, options), name)
 
 
 def make_report(
@@ -147,21 +146,23 @@ def make_report(
     >>> report.html.startswith("<!DOCTYPE html>"), "noise" in report.html
     (True, True)
     """
+    terms, model = _prepared(_is_of_video(image), detector, options)
     require_packages()
-    found, model = _examined(image, detector, name, options)
-    return Report(found, render(found, model))
+    found = _examined(image, terms, model, name)
+    return Report(found, render(found, terms.model))
 
 
-def _examined(
-    image: ImageLike, detector: Detector | PathLike | None, name: str, options: VerdictOptions
-) -> tuple[Examination, TrainedModel]:
+def _is_of_video(image: ImageLike) -> bool:
     file = file_of(image)
-    is_of_video = file is not None and is_video(file)
-    terms, model = _prepared(is_of_video, detector, options)
-    if file is None or not is_of_video:
-        return examine_with(terms, model, image, name=name), terms.model
+    return file is not None and is_video(file)
+
+
+def _examined(image: ImageLike, terms: Terms, model: Model, name: str) -> Examination:
+    file = file_of(image)
+    if file is None or not is_video(file):
+        return examine_with(terms, model, image, name=name)
     check_video(terms, model)
-    return examine_video(terms, model, file, name=name), terms.model
+    return examine_video(terms, model, file, name=name)
 
 
 def _prepared(
@@ -210,10 +211,10 @@ def write_reports(
     ModelFileError, OperatingPointError, ValueError
         The model or an option is wrong.
     """
-    require_packages()
     paths = list(find_images(inputs))
     kinds = sorted(set(map(is_video, paths))) or [False]
     judges = {kind: _prepared(kind, detector, options) for kind in kinds}
+    require_packages()
     problem = _why_no_video(*judges[True]) if True in judges else ""
     target = _folder(folder)
     job = functools.partial(_write_one, judges, problem, target)

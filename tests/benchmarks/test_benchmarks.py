@@ -628,6 +628,8 @@ class TestDocs:
                 *(f"default_{name}" for name in ("deliveries", "tiers", "both", "rank")),
                 "deep_timing",
                 "fuzz",
+                "networks",
+                *(f"networks_{name}" for name in ("cost", "fusion", "verdicts")),
                 "timing",
                 "timing_start",
                 "scaling_size",

@@ -1,6 +1,7 @@
 """Data in pipes and files are the same bytes as ever, whatever a terminal shows.
 
-The files in `recorded` were written before the terminal had its present tables. The last digits
+The files in `recorded` were written before the terminal had its present tables, and once more
+when the coefficients of the default model were stored in half precision. The last digits
 of a number may depend on the computer.
 """
 

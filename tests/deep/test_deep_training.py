@@ -139,6 +139,19 @@ class TestLearning:
         rates = [Recipe(8, 1, meso4.learning_rates, "").learning_rate(epoch) for epoch in range(8)]
         assert rates == [1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6, 1e-6]
 
+    def test_rates_and_changes_of_a_caller_replace_the_papers(self, sides, tmp_path):
+        options = {**OPTIONS, "learning_rate": (1e-2, 1e-3), "augmentation": "mirrored"}
+        found = train_network(small_meso4(), *sides, tmp_path, **options, epochs=4)
+        assert found.log.learning_rate.tolist() == [1e-2, 1e-2, 1e-3, 1e-3]
+        _, info = load_network(tmp_path / "best.safetensors")
+        assert info["recipe"]["augmentation"] == "mirrored"
+        for name, value, words in (
+            ("augmentation", "none", "`augmentation` must be one of mirrored, slightly_changed"),
+            ("learning_rate", (), "`learning_rate` above 0"),
+        ):
+            with pytest.raises(ValueError, match=words):
+                train_network(small_meso4(), *sides, tmp_path / "b", **{**OPTIONS, name: value})
+
 
 class TestResuming:
     def test_a_stopped_run_ends_like_an_uninterrupted_one(self, sides, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the networks need torch")
 
-from helpers import run  # noqa: E402
+from helpers import run, write_keras_meso4  # noqa: E402
 from PIL import Image  # noqa: E402
 from scipy.signal import correlate  # noqa: E402
 from torch.nn import functional  # noqa: E402
@@ -268,6 +268,17 @@ class TestMesoNets:
         with pytest.raises(ValueError, match=f"a multiple of 32; got {size}"):
             Meso4(input_size=size)
 
+    def test_dropout_is_a_choice(self, tmp_path):
+        x = torch.rand(4, 3, 32, 32)
+        with torch.no_grad():
+            assert not torch.equal(*(Meso4(input_size=32).train()(x) for _ in range(2)))
+            network = Meso4(input_size=32, dropout=0).train()
+            assert torch.equal(network(x), network(x))
+        save_network(tmp_path / "a.safetensors", network)
+        assert load_network(tmp_path / "a.safetensors")[0].dropout == 0
+        with pytest.raises(ValueError, match="`dropout` must be at least 0 and below 1; got 1"):
+            Meso4(dropout=1)
+
     @pytest.mark.parametrize("name", PUBLISHED)
     def test_published_weights_give_the_published_figures(self, measuring_data, name):
         pytest.importorskip("h5py", reason="Keras' files need h5py")
@@ -304,37 +315,6 @@ class TestMesoNets:
             import_keras_weights(tmp_path / "other.h5")
         with pytest.raises(ModelFileError, match=r"no such model: nowhere\.h5"):
             import_keras_weights("nowhere.h5")
-
-
-def write_keras_meso4(path, size: int) -> dict[str, list[dict[str, np.ndarray]]]:
-    """Random weights of Meso4 in the layout of Keras' files; numbers need not start at 1."""
-    h5py = pytest.importorskip("h5py", reason="Keras' files need h5py")
-    rng = np.random.default_rng(0)
-    shapes = [(3, 3, 3, 8), (5, 5, 8, 8), (5, 5, 8, 16), (5, 5, 16, 16)]
-    arrays = {
-        "conv2d": [
-            {"kernel": rng.normal(0, 0.2, s), "bias": rng.normal(0, 0.1, s[3])} for s in shapes
-        ],
-        "batch_normalization": [
-            {
-                "gamma": rng.uniform(0.5, 1.5, s[3]),
-                "beta": rng.normal(0, 0.2, s[3]),
-                "moving_mean": rng.normal(0, 0.2, s[3]),
-                "moving_variance": rng.uniform(0.01, 1.5, s[3]),
-            }
-            for s in shapes
-        ],
-        "dense": [
-            {"kernel": rng.normal(0, 0.1, s), "bias": rng.normal(0, 0.1, s[1])}
-            for s in ((16 * (size // 32) ** 2, 16), (16, 1))
-        ],
-    }
-    with h5py.File(path, "w") as file:
-        for kind, layers in arrays.items():
-            for number, layer in enumerate(layers, 9):  # 9, 10, ...: not in alphabetical order
-                for name, array in layer.items():
-                    file[f"{kind}_{number}/{kind}_{number}/{name}:0"] = array.astype(np.float32)
-    return arrays
 
 
 def keras_meso4(arrays: dict[str, list[dict[str, np.ndarray]]], x: np.ndarray) -> float:

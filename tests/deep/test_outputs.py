@@ -53,7 +53,10 @@ def test_scores_of_two_networks_are_not_mixed(pictures, capsys):
     before = (pictures / "t.csv").read_bytes()
     for line, words in (
         (["--weights", str(pictures / "1.safetensors")], "weights_sha256 was "),
-        (["--weights", str(pictures / "0.safetensors"), "--threshold", "0.9"], "threshold was 0.5"),
+        (
+            ["--weights", str(pictures / "0.safetensors"), "--threshold", "0.9"],
+            "threshold was not set, is now 0.9",
+        ),
     ):
         assert main(["deep", "score", *line, *end]) == 2
         assert words in capsys.readouterr().err

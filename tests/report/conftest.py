@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from filming import HEIGHT, MIXED, WIDTH, face_of, make_frame, write_video
+from filming import HEIGHT, MIXED, WIDTH, face_of, make_frame, read_video, write_video
 
 from freqfake.batch.extraction import Extraction
 from freqfake.crops.faces import face_square, find_faces
@@ -52,13 +52,13 @@ def scene(samples):
 
 
 @pytest.fixture(scope="session")
-def judge(student_network, scene):
+def judge(student_network, scene, tmp_path_factory):
     """A detector that tells the two kinds of frames apart; its file is given to commands."""
     rng, sides = np.random.default_rng(0), []
     for side in ("real", "fake"):
-        known = []
-        for seed in range(3):
-            frame = scene(side, seed)
+        known, file = [], tmp_path_factory.mktemp("known") / f"{side}.mp4"
+        write_video(file, [scene(side, seed) for seed in range(3)])
+        for frame in read_video(file):
             left, top, right, bottom = face_square(find_faces(frame)[0], WIDTH, HEIGHT)
             known.append(student.student_features(frame[top:bottom, left:right]))
         sides.append(np.array(known))

@@ -14,12 +14,14 @@ class _MesoNet(nn.Module):
     stages: nn.ModuleList
     input_size: int
 
-    def __init__(self, input_size: int) -> None:
+    def __init__(self, input_size: int, dropout: float) -> None:
         super().__init__()
         if input_size < _REDUCTION or input_size % _REDUCTION:
             raise ValueError(f"`input_size` must be a multiple of {_REDUCTION}; got {input_size}")
-        self.input_size = input_size
-        self.config = {"input_size": input_size}
+        if not 0 <= dropout < 1:
+            raise ValueError(f"`dropout` must be at least 0 and below 1; got {dropout}")
+        self.input_size, self.dropout = input_size, dropout
+        self.config = {"input_size": input_size, "dropout": dropout}
         self.dense1 = nn.Linear(16 * (input_size // _REDUCTION) ** 2, _N_HIDDEN)
         self.dense2 = nn.Linear(_N_HIDDEN, 1)
 
@@ -27,9 +29,9 @@ class _MesoNet(nn.Module):
         """Turn pictures (n, 3, size, size), 0 to 1, into logits (n,), positive for fake."""
         for stage in self.stages:
             x = stage(x)
-        x = functional.dropout(x.flatten(1), 0.5, self.training)
+        x = functional.dropout(x.flatten(1), self.dropout, self.training)
         x = functional.leaky_relu(self.dense1(x), 0.1)
-        logits: torch.Tensor = self.dense2(functional.dropout(x, 0.5, self.training))
+        logits: torch.Tensor = self.dense2(functional.dropout(x, self.dropout, self.training))
         return logits[:, 0]
 
 
@@ -41,6 +43,9 @@ class Meso4(_MesoNet):
     input_size : int
         Rows and columns of the pictures, a multiple of 32. The paper uses 256; 128 needs a
         quarter of the arithmetic.
+    dropout : float
+        Share of the inputs of either dense layer that is dropped in training, at least 0 and below
+        1; 0.5 in the paper.
 
     Examples
     --------
@@ -50,8 +55,8 @@ class Meso4(_MesoNet):
     torch.Size([2])
     """
 
-    def __init__(self, *, input_size: int = 256) -> None:
-        super().__init__(input_size)
+    def __init__(self, *, input_size: int = 256, dropout: float = 0.5) -> None:
+        super().__init__(input_size, dropout)
         self.stages = nn.ModuleList(
             [_stage(_rectified(3, 8, 3), 8), *_stages_of_5x5(8, (8, 16, 16))]
         )
@@ -64,11 +69,12 @@ class MesoInception4(_MesoNet):
     Parameters
     ----------
     input_size : int
+    dropout : float
         See :class:`Meso4`.
     """
 
-    def __init__(self, *, input_size: int = 256) -> None:
-        super().__init__(input_size)
+    def __init__(self, *, input_size: int = 256, dropout: float = 0.5) -> None:
+        super().__init__(input_size, dropout)
         first, second = _Inception(3, (1, 4, 4, 2)), _Inception(11, (2, 4, 4, 2))
         self.stages = nn.ModuleList(
             [_stage(first, 11), _stage(second, 12), *_stages_of_5x5(12, (16, 16))]

@@ -1,6 +1,7 @@
 """The faces that the networks are trained on, and a whole small run to the embedded weights."""
 
 import hashlib
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,15 @@ import pytest
 torch = pytest.importorskip("torch", reason="the networks need torch")
 pytest.importorskip("onnxruntime", reason="faces need the extra faces")
 
+from helpers import write_keras_meso4  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from benchmarks import network_faces, networks  # noqa: E402
+from benchmarks import network_faces, network_table, network_verdicts, networks  # noqa: E402
+from benchmarks.harness.store import Store  # noqa: E402
+from benchmarks.harness.treatments import AS_IS  # noqa: E402
 from benchmarks.network_faces import load  # noqa: E402
 from freqfake import load_detector  # noqa: E402
-from freqfake.deep import load_network  # noqa: E402
+from freqfake.deep import import_keras_weights, load_network  # noqa: E402
 
 LETTERS = "abcdefghijklmnop"
 
@@ -99,3 +103,73 @@ def test_from_faces_to_embedded_weights(work, tmp_path, monkeypatch):
     model = load_detector(tmp_path / "model_files" / "embedded" / "student.safetensors")
     assert (model.features, model.info["n_real"], model.info["n_fake"]) == ("student", 14, 14)
     assert "DFDC" in model.info["note"]
+
+
+def test_a_meso_net_starts_from_the_published_convolutions(tmp_path):
+    """Published for 256 pixels; the dense layers are for faces of 224 and start anew."""
+    pytest.importorskip("h5py", reason="Keras' files need h5py")
+    write_keras_meso4(tmp_path / "meso.h5", size=256)
+    published = import_keras_weights(tmp_path / "meso.h5").state_dict()
+    started = networks.make_network("meso4", tmp_path / "meso.h5").state_dict()
+    random = networks.make_network("meso4", None).state_dict()
+    for name, value in started.items():
+        assert torch.equal(value, random[name] if name == "dense1.weight" else published[name])
+    assert networks.make_network("meso4", None).config == {"input_size": 224, "dropout": 0}
+
+
+def test_unenlarged_faces_can_be_taken_alone(work, tmp_path):
+    work = shutil.copytree(work, tmp_path / "work")
+    faces = load(work, "dfdc")
+    narrow = faces.table.row[::2]
+    faces.table.loc[faces.table.row.isin(narrow), "width"] = network_faces.WIDE - 1
+    faces.table.to_csv(work / "dfdc" / "faces.csv", index=False)
+    (taken,) = networks._sets(work, unenlarged=True)
+    assert set(taken.table.row) == set(faces.table.row) - set(narrow)
+    assert len(networks._sets(work)[0].table) == len(faces.table)
+
+
+def test_spectral_detectors_are_trained_on_pictures_of_the_set_they_are_tested_on(work, tmp_path):
+    """In the other set the noise is the other way round: one detector for both cannot know it."""
+    table = load(work, "dfdc").table
+    swapped = table.assign(y=1 - table.y, source="other")
+    store = Store(tmp_path, n_jobs=1)
+    scores = network_table._spectral(store, {"dfdc": table, "generated": swapped})
+    assert list(scores) == ["six features, SVM", "rich features", "files alone"]
+    tested = network_table.TestSet("any", *(table[table.part == x] for x in ("calibrate", "test")))
+    other = network_table.TestSet("any", *(swapped.loc[rows.index] for rows in tested[1:]))
+    for chosen in (tested, other):
+        rows = dict(network_table._measured(store, chosen, AS_IS, scores))
+        assert rows["rich features"]["AUC"].startswith("1.000")
+        assert rows["rich features"]["recognised at 1 %"] == "100 %"
+        assert rows["rich features"]["pictures"] == "6 + 6"
+
+
+def made_scores(n=40):
+    """Scores of both models: the student's ratios are right, the other's say nothing."""
+    y = np.tile([0, 1], n // 2)
+    return pd.DataFrame(
+        {
+            "y": y,
+            "source": np.where(np.arange(n) < n // 2, "a", "b"),
+            "llr": 0.0,
+            "deep_llr": np.where(y == 1, 1.5, -1.5),
+            "deep_verdict": np.where(y == 1, "fake", "inconclusive"),
+        }
+    )
+
+
+def test_verdicts_are_counted_by_source_and_side():
+    table = network_verdicts.verdicts({"kind": made_scores()})
+    assert table[["pictures", "are", "number"]].to_numpy().tolist() == [
+        ["a", "real", 10], ["b", "real", 10], ["a", "fake", 10], ["b", "fake", 10],
+    ]  # fmt: skip
+    assert table["called fake, %"].tolist() == ["0.0", "0.0", "100.0", "100.0"]
+    assert table["called real, %"].tolist() == ["0.0"] * 4
+
+
+def test_fusion_takes_the_ratio_that_says_something():
+    (row,) = network_verdicts.fusion({network_verdicts.DFDC: made_scores()}).to_dict("records")
+    assert row["`faces`"] == "1.000"  # of a ratio of 1, in bits
+    assert row["student"] == f"{np.log2(1 + 10**-1.5):.3f}"
+    assert float(row["both, fused"]) < 0.2
+    assert row["number"] == "20 + 20"
