@@ -85,7 +85,10 @@ def _add_networks(
     store.n_jobs = 1
     file = Path(student.__file__).parent / "student_files" / "student.safetensors"
     computes = {"student": (student.student_features, file, student.N_FEATURES)}
-    computes |= {_logit_of(name): (logit, file, 1) for name, (logit, file) in networks.items()}
+    computes |= {
+        _logit_of(name): (functools.partial(logit, in_16_bits=True), file, 1)  # as in training
+        for name, (logit, file) in networks.items()
+    }
     for name, (compute, file, n) in computes.items():
         store.kinds[name] = Kind(
             lambda pixels, facts, compute=compute, n=n: _of_face(pixels, compute, n),
@@ -116,14 +119,14 @@ def _networks(work: Path) -> dict[str, tuple[Callable[..., np.ndarray], Path]]:
     return found
 
 
-def _logit(network: Any, square: np.ndarray) -> np.ndarray:
+def _logit(network: Any, square: np.ndarray, *, in_16_bits: bool = False) -> np.ndarray:
     import torch
 
     from freqfake.deep.pictures import as_tensor
 
-    with torch.inference_mode():
-        pixels = as_tensor(square, network.input_size)[None].float() / 255
-        found: np.ndarray = network(pixels).numpy()
+    pixels = as_tensor(square, network.input_size)[None].float() / 255
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
+        found: np.ndarray = network(pixels).float().numpy()
     return found
 
 

@@ -103,6 +103,7 @@ def train(
     teacher: str | None = None,
     start: Path | None = None,
     *,
+    rates: list[float] | None = None,
     unenlarged: bool = False,
     compiled: bool = False,
 ) -> None:
@@ -118,6 +119,8 @@ def train(
     for used in (network, from_teacher):
         if used and compiled:
             used.compile(dynamic=False)
+    given = {"epochs": epochs, "learning_rate": rates}
+    given = {name: value for name, value in given.items() if value is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeviceWarning)
         training = train_network(
@@ -126,7 +129,7 @@ def train(
             work / name,
             validation=tuple(sides["validate"]),
             teacher=from_teacher or None,
-            **_RECIPES.get(name, {}) | ({} if epochs is None else {"epochs": epochs}),
+            **_RECIPES.get(name, {}) | given,
             mixed_precision=True,
             resume=True,
             progress=True,
@@ -199,6 +202,8 @@ def main() -> None:
     text += "Afchar et al. for the MesoNets"
     parser.add_argument("--start", type=Path, metavar="FILE", help=text)
     parser.add_argument("--epochs", type=int, metavar="N", help="default: those of the recipe")
+    text = "learning rates, each for an equal share of the epochs (default: those of the recipe)"
+    parser.add_argument("--rates", type=float, nargs="+", metavar="R", help=text)
     text = "train only on faces of the DFDC that were not enlarged"
     parser.add_argument("--unenlarged", action="store_true", help=text)
     text = "compile the network: needs a C++ compiler; the student then trains 1.6 times as fast"
@@ -216,7 +221,7 @@ def main() -> None:
             parser.error("train needs a network")
         options = (args.epochs, args.teacher, args.start)
         choices = {"unenlarged": args.unenlarged, "compiled": args.compile}
-        train(args.network, args.work, *options, **choices)
+        train(args.network, args.work, *options, rates=args.rates, **choices)
     elif args.run == "embed":
         embed(args.work)
     else:

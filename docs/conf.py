@@ -61,6 +61,7 @@ html_show_copyright = False
 PAGES = {
     "docs/": "",
     "notebooks/": "notebooks/",
+    "freqfake/deep/weights/mesonets.md": "model_cards.md#weights-of-the-mesonets",
     "freqfake/model_files/embedded/faces.md": "model_cards.md#model-card-faces",
     "freqfake/model_files/embedded/lewoo.md": "model_cards.md#model-card-lewoo",
     "freqfake/model_files/embedded/student.md": "model_cards.md#model-card-student",

@@ -53,7 +53,7 @@ class TestVersion:
         fields = dict(re.findall(r"^([\w-]+): (.+)$", citation, re.MULTILINE))
         assert fields["version"] == freqfake.__version__
         assert fields["cff-version"] == "1.2.0"
-        assert fields["license"] == PROJECT["license"]
+        assert PROJECT["license"] == f"{fields['license']} AND Apache-2.0"  # of two networks
         assert fields["title"] == PROJECT["name"]
         assert {name for author in PROJECT["authors"] for name in author.values()} == set(
             re.findall(r"^  - name: (.+)$", citation.split("references:")[0], re.MULTILINE)
@@ -178,12 +178,13 @@ class TestPackages:
         assert "freqfake/report/templates/base.html.j2" in files
         endings = {Path(name).suffix for name in files}
         texts, data = (
-            {".py", ".pyi", ".typed", ".md", ".j2", ".css", ".js"},
+            {".py", ".pyi", ".typed", ".md", ".txt", ".j2", ".css", ".js"},
             {".onnx", ".safetensors"},
         )
         assert endings == texts | data
         about = {Path(name).name for name in wheel.namelist() if ".dist-info/" in name}
-        assert about == {"METADATA", "WHEEL", "RECORD", "LICENSE", "entry_points.txt"}
+        licenses = {"LICENSE", "LICENSE.txt"}
+        assert about == {"METADATA", "WHEEL", "RECORD", "entry_points.txt"} | licenses
 
     def test_the_sdist_holds_the_files_of_a_clone(self, sdist):
         wanted = {"benchmarks", "docs", "freqfake", "notebooks", "tests", ".ci", ".github"}
@@ -207,9 +208,14 @@ class TestPackages:
         caches = r"(^|/)(__pycache__|\.\w+_cache|\.hypothesis|build|dist|docs/notebooks)/"
         leftovers = r"\.(pyc|log|tmp|partial|h5|safetensors|mp4|egg-info)$"
         found = {name for name in sdist if re.search(f"{caches}|{leftovers}", name)}
-        embedded = "freqfake/model_files/embedded/"
-        models = {f"{embedded}{name}.safetensors" for name in ("faces", "lewoo", "student")}
-        assert found == {*models, "freqfake/features/student_files/student.safetensors"}
+        places = {"model_files/embedded": ("faces", "lewoo", "student")}
+        places |= {"features/student_files": ("student",)}
+        places |= {"deep/weights": ("meso4", "mesoinception4")}
+        assert found == {
+            f"freqfake/{folder}/{name}.safetensors"
+            for folder, names in places.items()
+            for name in names
+        }
         assert max(sdist.values()) < 3_000_000
         assert sum(sdist.values()) < 30_000_000
 

@@ -46,8 +46,8 @@ def add_weights(command: argparse.ArgumentParser, *, required: bool = True) -> N
     network.add_argument("--weights", metavar="FILE", required=required, help=text)
     text = "network that the weights must belong to (default: any)"
     if not required:
-        text = "without --weights, the embedded network to use: student (default); otherwise the "
-        text += "network that the weights must belong to"
+        text = "without --weights, the embedded network to use: student (default), meso4 or "
+        text += "mesoinception4; otherwise the network that the weights must belong to"
     network.add_argument("--model", choices=NETWORKS, help=text)
     text = "pictures or frames per batch (default: 32)"
     network.add_argument("--batch-size", type=int, metavar="N", help=text)

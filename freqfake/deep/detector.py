@@ -285,7 +285,8 @@ def load_deep_detector(
     ----------
     weights : str or path-like
         ``best.safetensors`` from a training, one of the Keras files (``.h5``) that Afchar et al.
-        published for Meso4 and MesoInception4, or ``student``, the embedded one.
+        published for Meso4 and MesoInception4, or the name of embedded weights: ``meso4``,
+        ``mesoinception4`` or ``student``.
     model : {"dldfd", "meso4", "mesoinception4"}, optional
         Network that the file must hold; any by default.
     device, batch_size

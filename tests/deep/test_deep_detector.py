@@ -55,6 +55,19 @@ def write_video(path, greys) -> str:
     return str(path)
 
 
+@pytest.mark.filterwarnings("ignore::freqfake.exceptions.DeviceWarning")
+@pytest.mark.parametrize("name", ["meso4", "mesoinception4"])
+def test_embedded_mesonets_score_alike_in_python_and_on_the_command_line(name, samples):
+    detector = load_deep_detector(name, device="cpu")
+    assert detector.network.config == {"input_size": 224, "dropout": 0}
+    picture = str(samples / "real" / "astronaut.png")
+    expected = detector.score([picture], faces=True)
+    done = run("deep", "score", "--model", name, "--faces", "--device", "cpu", picture)
+    (found,) = table(done.stdout)
+    assert found["verdict"] == expected.verdict[0] != "inconclusive"
+    assert float(found["score"]) == pytest.approx(expected.score[0], rel=1e-5)
+
+
 def test_repr_and_model_card():
     detector = DeepDetector(Meso4(input_size=64), device="cpu")
     assert repr(detector) == "<freqfake.deep.DeepDetector: meso4 on cpu>"

@@ -30,7 +30,11 @@ NETWORKS: dict[str, type[Network]] = {
     "mesoinception4": MesoInception4,
     "student": Student,
 }
-_EMBEDDED = {"student": "features/student_files/student.safetensors"}
+_EMBEDDED = {
+    "meso4": "deep/weights/meso4.safetensors",
+    "mesoinception4": "deep/weights/mesoinception4.safetensors",
+    "student": "features/student_files/student.safetensors",
+}
 _MAX_VALUES = 1 << 20  # per array of a Keras file; the published ones have up to 16384
 _MAX_ARRAYS = 100  # per Keras file; the published ones have up to 64
 
@@ -91,7 +95,7 @@ def load_embedded(name: str) -> Network:
     Raises
     ------
     ModelFileError
-        None come with it.
+        None come with it: those of DLDFD are too large.
     """
     if name not in _EMBEDDED:
         raise ModelFileError(f"no weights of {name} are embedded: give a file (weights, --weights)")
