@@ -223,7 +223,7 @@ class TestPackages:
         name = next(name for name in wheel.namelist() if name.endswith("/METADATA"))
         found = HeaderParser().parsestr(wheel.read(name).decode())
         assert found["Version"] == freqfake.__version__
-        assert found["License-Expression"] == "BSD-3-Clause"
+        assert found["License-Expression"] == PROJECT["license"]
         assert found["Requires-Python"] == PROJECT["requires-python"]
         assert found.get_all("Provides-Extra") == sorted(EXTRAS)
         assert found.get_all("Classifier") == PROJECT["classifiers"]
