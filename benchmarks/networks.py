@@ -24,7 +24,7 @@ import numpy as np
 import freqfake
 from freqfake.batch.extraction import Extraction
 from freqfake.detector.training import train_on_extractions
-from freqfake.exceptions import DeviceWarning
+from freqfake.exceptions import DeviceWarning, ModelFileError
 from freqfake.pictures.facts import ImageFacts
 
 from . import network_faces
@@ -33,7 +33,6 @@ from .network_faces import SETS, Faces, load
 PACKAGE = Path(freqfake.__file__).parent
 NETWORKS = ("student", "meso4", "mesoinception4", "dldfd")
 MAX_FPR = 0.01
-_BATCH = 64
 _MESO = {
     "epochs": 3,
     "batch_size": 32,
@@ -72,27 +71,24 @@ def make_network(name: str, start: Path | None) -> Any:
     """Make a network to train, from random weights or from those of a file."""
     import torch
 
-    from freqfake.deep import DLDFD, Meso4, MesoInception4, Student, load_network
+    from freqfake.deep import DLDFD, Meso4, MesoInception4, Student, load_deep_detector
 
     torch.manual_seed(0)
-    if start is not None and start.suffix == ".safetensors":
-        return load_network(start)[0]
-    if name in ("meso4", "mesoinception4"):
-        kind = Meso4 if name == "meso4" else MesoInception4
-        network = kind(input_size=network_faces.SIZE, dropout=0)
-        return network if start is None else _as_published(network, start)
-    if name == "dldfd":
-        return DLDFD() if start is None else DLDFD.from_imagenet(start)
-    return Student()
-
-
-def _as_published(network: Any, path: Path) -> Any:
-    """Take over the convolutions of a published MesoNet; its dense layers are for another size."""
-    from freqfake.deep import import_keras_weights
-
-    own, published = network.state_dict(), import_keras_weights(path).state_dict()
-    fitting = {name: value for name, value in published.items() if value.shape == own[name].shape}
-    network.load_state_dict(own | fitting)
+    if start is not None and start.suffix != ".h5":
+        if name == "dldfd" and start.suffix != ".safetensors":
+            return DLDFD.from_imagenet(start)
+        return load_deep_detector(start, model=name, device="cpu").network
+    if name in ("dldfd", "student"):
+        if start is not None:
+            raise ModelFileError(f"{start}: {name} does not start from a file of Keras")
+        return DLDFD() if name == "dldfd" else Student()
+    kind = Meso4 if name == "meso4" else MesoInception4
+    network = kind(input_size=network_faces.SIZE, dropout=0)
+    if start is not None:  # published for another size: the dense layers start anew
+        own = network.state_dict()
+        found = load_deep_detector(start, model=name, device="cpu").network.state_dict()
+        fitting = {key: value for key, value in found.items() if value.shape == own[key].shape}
+        network.load_state_dict(own | fitting)
     return network
 
 
@@ -115,9 +111,9 @@ def train(
     for part, (real, fake) in sides.items():
         print(f"{part}: {len(real)} real and {len(fake)} fake", flush=True)
     network = make_network(name, start)
-    from_teacher = teacher and load_network(work / teacher / "best.safetensors")[0]
-    for used in (network, from_teacher):
-        if used and compiled:
+    asked = None if teacher is None else load_network(work / teacher / "best.safetensors")[0]
+    if compiled:
+        for used in filter(None, (network, asked)):
             used.compile(dynamic=False)
     given = {"epochs": epochs, "learning_rate": rates}
     given = {name: value for name, value in given.items() if value is not None}
@@ -128,7 +124,7 @@ def train(
             *sides["train"],
             work / name,
             validation=tuple(sides["validate"]),
-            teacher=from_teacher or None,
+            teacher=asked,
             **_RECIPES.get(name, {}) | given,
             mixed_precision=True,
             resume=True,

@@ -18,7 +18,8 @@ from benchmarks.harness.store import Store  # noqa: E402
 from benchmarks.harness.treatments import AS_IS  # noqa: E402
 from benchmarks.network_faces import load  # noqa: E402
 from freqfake import load_detector  # noqa: E402
-from freqfake.deep import import_keras_weights, load_network  # noqa: E402
+from freqfake.deep import Meso4, import_keras_weights, load_network, save_network  # noqa: E402
+from freqfake.exceptions import ModelFileError  # noqa: E402
 
 LETTERS = "abcdefghijklmnop"
 
@@ -115,6 +116,20 @@ def test_a_meso_net_starts_from_the_published_convolutions(tmp_path):
     for name, value in started.items():
         assert torch.equal(value, random[name] if name == "dense1.weight" else published[name])
     assert networks.make_network("meso4", None).config == {"input_size": 224, "dropout": 0}
+    for name, words in (
+        ("mesoinception4", "holds meso4, not mesoinception4"),
+        ("student", "student does not start from a file of Keras"),
+    ):
+        with pytest.raises(ModelFileError, match=words):
+            networks.make_network(name, tmp_path / "meso.h5")
+
+
+def test_a_network_is_trained_further_under_its_own_name(tmp_path):
+    file = tmp_path / "trained.safetensors"
+    save_network(file, Meso4(input_size=64))
+    assert networks.make_network("meso4", file).config == {"input_size": 64, "dropout": 0.5}
+    with pytest.raises(ModelFileError, match="holds meso4, not student"):
+        networks.make_network("student", file)
 
 
 def test_unenlarged_faces_can_be_taken_alone(work, tmp_path):
