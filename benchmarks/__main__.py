@@ -134,9 +134,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["reenact"]:
-        from .reenactment import cli
+        try:
+            from .reenactment import cli
 
-        return cli.main(arguments[1:])
+            return cli.main(arguments[1:])
+        except ModuleNotFoundError as error:
+            sys.exit(f'reenact needs {error.name}: python -m pip install ".[reenact]"')
     args = _parser().parse_args(arguments)
     roots = [*(args.data or [Path(_DATA)]), args.work]
     report = Report(args.work / "results", ROOT / "docs" if args.write else None)

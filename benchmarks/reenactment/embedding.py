@@ -15,13 +15,7 @@ _RATE, _BATCH = 1e-3, 32
 
 
 def train_embedder(persons: Persons, out: Path, epochs: int, seed: int = 0) -> list[float]:
-    """Train :class:`SmallArcFace` on the part to train with, and write it.
-
-    Returns
-    -------
-    list of float
-        Mean loss of each epoch.
-    """
+    """Train :class:`SmallArcFace` on the part ``train``, write it; return the loss by epoch."""
     rows = np.flatnonzero(persons.table.part == "train")
     names, codes = np.unique(persons.table.person.iloc[rows], return_inverse=True)
     torch.manual_seed(seed)

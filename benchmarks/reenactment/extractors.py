@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from freqfake.deep import ResNet50
@@ -34,23 +34,6 @@ from .networks import import_torchvision
 
 _RELU3_3 = 16  # layers of torchvision's VGG-19 up to it
 _EMBEDDED_SIZE = 112
-
-
-class _Normalised(nn.Module):
-    """A network behind ImageNet's mean and standard deviation."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(MEAN).float().view(3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).float().view(3, 1, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.network((x - self.mean) / self.std)
-        return found
 
 
 class SmallArcFace(nn.Module):
@@ -66,10 +49,10 @@ class SmallArcFace(nn.Module):
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
         self.last = nn.Linear(widths[-1] * 16, 128)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Turn pictures (n, 3, h, w) into embeddings (n, 128)."""
         x = functional.interpolate(x, (_EMBEDDED_SIZE, _EMBEDDED_SIZE), mode="bilinear")
-        embedded: torch.Tensor = self.last(self.layers(x * 2 - 1))
+        embedded: Tensor = self.last(self.layers(x * 2 - 1))
         return embedded
 
 
@@ -82,11 +65,11 @@ def load_content(name: str) -> nn.Module:
 
         whole = vgg19()
         whole.load_state_dict(torch.load(file, weights_only=True))
-        return _frozen(_Normalised(whole.features[:_RELU3_3]))
+        return _frozen(nn.Sequential(_normalise(), whole.features[:_RELU3_3]))
     if kind == "resnet50":
         resnet = _resnet(file)
-        stages = (resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
-        return _frozen(_Normalised(nn.Sequential(*stages, resnet.layer1, resnet.layer2)))
+        first = (resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool)
+        return _frozen(nn.Sequential(_normalise(), *first, resnet.layer1, resnet.layer2))
     return _frozen(_own(name))
 
 
@@ -100,7 +83,7 @@ def load_embedder(name: str) -> nn.Module:
     if kind == "resnet50":
         resnet = _resnet(file)
         resnet.fc = nn.Identity()
-        return _frozen(_Normalised(resnet))
+        return _frozen(nn.Sequential(_normalise(), resnet))
     return _frozen(_own(name))
 
 
@@ -115,13 +98,8 @@ def dlib_embedding(face: Pixels, landmarks: Points) -> npt.NDArray[np.float64]:
 
 
 def arcface_loss(
-    embedded: torch.Tensor,
-    centres: torch.Tensor,
-    persons: torch.Tensor,
-    *,
-    margin: float = 0.5,
-    scale: float = 16.0,
-) -> torch.Tensor:
+    embedded: Tensor, centres: Tensor, persons: Tensor, *, margin: float = 0.5, scale: float = 16.0
+) -> Tensor:
     """Additive angular margin (Deng et al. 2019, Eq. 3), in radians.
 
     The scale of the cosines is 64 in the paper, for 90,000 persons.
@@ -162,6 +140,14 @@ def _resnet(file: Path) -> Any:
     resnet = ResNet50(stride_in_1x1=stride_in_1x1)
     resnet.load_state_dict(state)
     return resnet
+
+
+def _normalise() -> nn.Module:
+    import_torchvision()
+    from torchvision.transforms import Normalize
+
+    normalise: nn.Module = Normalize(MEAN, STD)
+    return normalise
 
 
 def _frozen(network: nn.Module) -> nn.Module:

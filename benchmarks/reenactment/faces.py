@@ -13,9 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .errors import ReenactmentError
-
-N_LANDMARKS = 68
 SIZE = 256  # pixels of the template
 PADDING = 0.125  # of the template's width, on every side
 
@@ -35,10 +32,8 @@ _N_FITTED = {"five points": 5, "interocular": 2}
 def _model(name: str) -> str:
     """Path of a file of the package face_recognition_models."""
     models = importlib.util.find_spec("face_recognition_models")
-    if importlib.util.find_spec("dlib") is None or models is None or not models.origin:
-        raise ReenactmentError(
-            'dlib or its models are not installed: python -m pip install ".[reenact]"'
-        )
+    if models is None or not models.origin:
+        raise ModuleNotFoundError(name="face_recognition_models")
     return str(Path(models.origin).parent / "models" / name)
 
 
@@ -60,10 +55,7 @@ def recogniser() -> Any:
 
 
 def find_landmarks(pixels: Pixels) -> Points | None:
-    """Find the 68 landmarks of the largest face.
-
-    They are (x, y) in pixels, in the order of iBUG 300-W; None without a face.
-    """
+    """Find the 68 landmarks (x, y) of the largest face, in the order of iBUG 300-W."""
     detector, predictor = _finders()
     pixels = np.ascontiguousarray(pixels)
     boxes = detector(pixels, 0) or detector(pixels, 1)  # 1: the picture twice as large

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from .errors import ReenactmentError
 from .faces import Pixels
-from .persons import Persons, round_of
+from .persons import Persons, reduced, round_of
 from .pictures import read_marked, save_marked
 from .training import Batch, as_pixels, batches, load_generator, reenacted
 
@@ -47,13 +46,19 @@ def load_generated(folder: Path, part: str) -> tuple[pd.DataFrame, Pixels]:
     return table, np.stack([read_marked(out / name) for name in table.name])
 
 
-def sheet(persons: Persons, folder: Path, part: str, n: int = 6) -> Image.Image:
-    """Picture of the first `n` reenactments: source, target, result and truth in rows."""
-    table, faces = load_generated(folder, part)
-    size = faces.shape[1]
-    image = Image.new("RGB", (4 * size, min(n, len(table)) * size))
-    for row, one in enumerate(table[table["mode"] == "eval"].head(n).itertuples()):
-        shown = [persons.faces[one.source], persons.faces[one.target], faces[one.Index]]
-        for column, face in enumerate([*shown, persons.faces[one.truth]]):
-            image.paste(Image.fromarray(face).resize((size, size)), (column * size, row * size))
-    return image
+def sheet(persons: Persons, folders: list[Path], part: str, n: int = 6) -> Pixels:
+    """Show `n` reenactments in rows: source, target, result of each training, and truth.
+
+    Only trainings with the persons and parts of the first are shown.
+    """
+    generated = [load_generated(folder, part) for folder in folders]
+    table = generated[0][0]
+    results = [faces for other, faces in generated if other.equals(table)]
+    rows = []
+    for one in table[table["mode"] == "eval"].head(n).itertuples():
+        made = [faces[one.Index] for faces in results]
+        source, target, truth = reduced(
+            persons.faces[[one.source, one.target, one.truth]], len(made[0])
+        )
+        rows.append(np.concatenate([source, target, *made, truth], axis=1))
+    return np.concatenate(rows)

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 CONTENT, ADVERSARIAL, IDENTITY = 0.01, 0.001, 0.001  # weights of the generator's losses
 _FEATURES, _PIXELS = 0.06, 0.5  # weights within the content loss
 
-Network = Callable[[torch.Tensor], torch.Tensor]
+Network = Callable[[Tensor], Tensor]
 
 
-def content_loss(fake: torch.Tensor, truth: torch.Tensor, content: Network) -> torch.Tensor:
+def content_loss(fake: Tensor, truth: Tensor, content: Network) -> Tensor:
     """0.06 of the mean squared error of a network's maps, and 0.5 of that of the pixels."""
     with torch.no_grad():
         wanted = content(truth)
@@ -19,7 +20,7 @@ def content_loss(fake: torch.Tensor, truth: torch.Tensor, content: Network) -> t
     return _FEATURES * features + _PIXELS * functional.mse_loss(fake, truth)
 
 
-def discriminator_loss(of_real: torch.Tensor, of_fake: torch.Tensor) -> torch.Tensor:
+def discriminator_loss(of_real: Tensor, of_fake: Tensor) -> Tensor:
     """Relativistic average least squares (Jolicoeur-Martineau 2019; Eq. 3.5).
 
     A real picture should score 1 more than the fakes on average, a fake 1 less than the real ones.
@@ -28,18 +29,18 @@ def discriminator_loss(of_real: torch.Tensor, of_fake: torch.Tensor) -> torch.Te
     return ((real_to_fake - 1) ** 2).mean() + ((fake_to_real + 1) ** 2).mean()
 
 
-def adversarial_loss(of_real: torch.Tensor, of_fake: torch.Tensor) -> torch.Tensor:
+def adversarial_loss(of_real: Tensor, of_fake: Tensor) -> Tensor:
     """Exchange the roles: this is what the generator minimises (Eq. 3.7)."""
     return discriminator_loss(of_fake, of_real)
 
 
-def squared_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def squared_distance(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared Euclidean distance of embeddings of length 1, for ArcFace."""
     a, b = functional.normalize(a), functional.normalize(b)
     return ((a - b) ** 2).sum(dim=1).mean()
 
 
-def cosine_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+def cosine_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 - cosine of embeddings, for CosFace and SphereFace."""
     return (1 - functional.cosine_similarity(a, b)).mean()
 

@@ -18,25 +18,27 @@ from .training import read_checkpoint
 _BATCH = 16
 
 
-def measure(persons: Persons, folder: Path, part: str, features: Any = None) -> pd.DataFrame:
-    """Measure the reenacted faces of a part, and the targets as they are for comparison.
+def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.DataFrame:
+    """Measure the reenacted faces of a part; "target" and "truth" are these as they are.
 
     "NMSE" is that of the landmarks to the source's, lower is better; "CSIM" that of dlib's
     embeddings with the truth, higher is better; "Frechet" the distance of `features` to those of
     the truths; "found" the faces that dlib finds again.
     """
     table, faces = load_generated(folder, part)
-    first = table[table["mode"] == table["mode"].iloc[0]]
+    state = read_checkpoint(folder)
+    about = {name: state["options"][name] for name in ("scenario", "backbone", "norm", "identity")}
+    about["epochs"] = len(state["log"])
     modes = table.groupby("mode", sort=False)
-    epoch = len(read_checkpoint(folder)["log"])
-    cases = {
-        f"reenacted, epoch {epoch}, {mode} mode": (rows, faces[rows.index]) for mode, rows in modes
-    }
-    cases["target as it is"] = (first, reduced(persons.faces[first.target], faces.shape[1]))
+    cases = {f"{mode} mode": (rows, faces[rows.index]) for mode, rows in modes}
+    triples = next(iter(cases.values()))[0]
+    for name in ("target", "truth"):
+        cases[name] = (triples, reduced(persons.faces[triples[name]], faces.shape[1]))
     rows = []
     for title, (triples, made) in cases.items():
         truths = reduced(persons.faces[triples.truth], faces.shape[1])
-        rows.append({"faces": title, **_figures(persons, triples, made, truths, features)})
+        figures = _figures(persons, triples, made, truths, features)
+        rows.append({"training": folder.name, **about, "faces": title, **figures})
     return pd.DataFrame(rows)
 
 
@@ -46,12 +48,10 @@ def _figures(
     errors, similarities = [], []
     for one, face, truth in zip(triples.itertuples(), made, truths, strict=True):
         face, truth = (np.asarray(Image.fromarray(x).resize((SIZE, SIZE))) for x in (face, truth))
-        found = find_landmarks(face)
-        if found is None:
-            continue
-        wanted = persons.landmarks[one.truth]
-        errors.append(nmse(found, persons.landmarks[one.source]))
-        similarities.append(csim(dlib_embedding(face, found), dlib_embedding(truth, wanted)))
+        found, wanted = find_landmarks(face), persons.landmarks[one.truth]
+        if found is not None:
+            errors.append(nmse(found, persons.landmarks[one.source]))
+            similarities.append(csim(dlib_embedding(face, found), dlib_embedding(truth, wanted)))
     distance = "-"
     if features is not None and len(made) > 1:
         distance = f"{frechet_distance(_embedded(features, made), _embedded(features, truths)):.2f}"
@@ -64,9 +64,6 @@ def _figures(
 
 
 def _embedded(features: Any, faces: Pixels) -> Any:
-    parts = []
-    for start in range(0, len(faces), _BATCH):
-        x = torch.from_numpy(faces[start : start + _BATCH]).permute(0, 3, 1, 2).float() / 255
-        with torch.no_grad():
-            parts.append(features(x).double().numpy())
-    return np.concatenate(parts)
+    x = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
+    with torch.no_grad():
+        return torch.cat([features(part) for part in x.split(_BATCH)]).double().numpy()

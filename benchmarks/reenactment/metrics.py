@@ -30,14 +30,6 @@ def frechet_distance(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> 
     With features of Inception it is the FID (Heusel et al. 2017).
     """
     means = a.mean(axis=0) - b.mean(axis=0)
-    of_a, of_b = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
-    root = _root(of_a)
-    common = np.linalg.eigvalsh(root @ of_b @ root)
-    shared = np.sqrt(np.clip(common, 0, None)).sum()  # trace of the root of the product
-    return float(means @ means + np.trace(of_a) + np.trace(of_b) - 2 * shared)
-
-
-def _root(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    values, vectors = np.linalg.eigh(covariance)
-    root: npt.NDArray[np.float64] = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-    return root
+    a, b = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b))  # a.T @ a: covariance
+    shared = np.linalg.norm(a @ b.T, "nuc")  # trace of the root of the covariances' product
+    return float(means @ means + (a**2).sum() + (b**2).sum() - 2 * shared)

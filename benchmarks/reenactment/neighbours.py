@@ -1,57 +1,91 @@
 """Persons who do not exist: neighbours in the latent space of MobileStyleGAN.
 
 The weights are those of the package random_face (Apache-2.0), which OpenVINO runs; no code of that
-package is used. A person is a latent vector, a picture of the person that vector, moved a little.
+package is used. A person is a style vector. An expression moves it in the directions in which the
+landmarks of random faces vary most, for all persons alike.
 """
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from sklearn.linear_model import Ridge
 
 from .errors import ReenactmentError
+from .faces import Pixels, find_landmarks, normalised
 from .pictures import save_marked
 
 _N_LATENT, _N_MEAN = 512, 4096
 _TRUNCATION = 0.6  # 0 is the mean face
-_STEP = 0.25  # of the way to another face
+_N_PERSONS, _N_EXPRESSIONS = 24, 24
+_N_FITTED, _N_DIRECTIONS = 300, 4
+_LARGEST = 2.0  # move, in standard deviations of the landmarks
 
 
-def make_neighbours(out: Path, n_persons: int, n_pictures: int, seed: int = 0) -> None:
-    """Write `n_pictures` of each of `n_persons` as PNG of 512 x 512 and the mark, a folder each."""
-    package = importlib.util.find_spec("random_face")
-    if package is None or not package.submodule_search_locations:
-        raise ReenactmentError(
-            "the weights are not installed: python -m pip install openvino, then "
-            "python -m pip install --no-deps random_face==2021.7.21.1"
-        )
-    import openvino
+class MobileStyleGAN:
+    """Faces of 512 x 512 from style vectors (512,)."""
 
-    folder = Path(package.submodule_search_locations[0]) / "data"
-    core, exact = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
-    mapping = core.read_model(folder / "MappingNetwork.xml")
-    synthesis = core.compile_model(core.read_model(folder / "SynthesisNetwork.xml"), "CPU", exact)
-    picture = next((o for o in synthesis.outputs if "img" in o.names), synthesis.outputs[0])
+    def __init__(self) -> None:
+        package = importlib.util.find_spec("random_face")
+        if package is None or not package.submodule_search_locations:
+            raise ReenactmentError(
+                "the weights are not installed: python -m pip install openvino, then "
+                "python -m pip install --no-deps random_face==2021.7.21.1"
+            )
+        import openvino
 
-    def styles(n: int, seed: int) -> np.ndarray:
+        folder = Path(package.submodule_search_locations[0]) / "data"
+        self._core, self._exact = openvino.Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        self._mapping = self._core.read_model(folder / "MappingNetwork.xml")
+        self._synthesis = self._compiled(self._core.read_model(folder / "SynthesisNetwork.xml"))
+        outputs = self._synthesis.outputs
+        self._picture = next((one for one in outputs if "img" in one.names), outputs[0])
+        self._mean = self._styles(_N_MEAN, 0).mean(axis=0)
+
+    def styles(self, n: int, seed: int) -> np.ndarray:
+        """Draw styles (n, 512) of random persons."""
+        return self._mean + _TRUNCATION * (self._styles(n, seed) - self._mean)
+
+    def face(self, style: np.ndarray) -> Pixels:
+        """Make a face."""
+        x = self._synthesis({"style": style[None].astype(np.float32)})[self._picture][0]
+        pixels = np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
+        return np.asarray(Image.fromarray(pixels).reduce(2))
+
+    def _styles(self, n: int, seed: int) -> np.ndarray:
         latent = np.random.RandomState(seed).randn(n, _N_LATENT).astype(np.float32)
-        mapping.reshape({"var": list(latent.shape)})
-        network = core.compile_model(mapping, "CPU", exact)
+        self._mapping.reshape({"var": list(latent.shape)})
+        network = self._compiled(self._mapping)
         found: np.ndarray = network({"var": latent})[network.output(0)]
         return found
 
-    mean = styles(_N_MEAN, 0).mean(axis=0)
-    centres = mean + _TRUNCATION * (styles(n_persons, seed + 1) - mean)
-    others = styles(n_persons * n_pictures, seed + 2).reshape(n_persons, n_pictures, -1)
-    for person, (centre, moves) in enumerate(zip(centres, others, strict=True)):
-        of_person = out / f"person{person:03}"
-        of_person.mkdir(parents=True, exist_ok=True)
-        for number, other in enumerate(moves):
-            file = of_person / f"{number:02}.png"
-            if file.exists():
-                continue
-            style = (centre + _STEP * (other - mean))[None].astype(np.float32)
-            x = synthesis({"style": style})[picture][0]
-            pixels = np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8).transpose(1, 2, 0)
-            save_marked(file, np.asarray(Image.fromarray(pixels).reduce(2)))
+    def _compiled(self, network: Any) -> Any:
+        return self._core.compile_model(network, "CPU", self._exact)
+
+
+def make_neighbours(out: Path) -> None:
+    """Write marked pictures in CFEE's layout: ``EXPRESSION/PERSON.png``."""
+    generator = MobileStyleGAN()
+    persons = generator.styles(_N_PERSONS, 1)
+    random = generator.styles(_N_FITTED, 2)
+    moves = directions(random, [generator.face(style) for style in random])
+    steps = np.random.default_rng(3).uniform(-_LARGEST, _LARGEST, (_N_EXPRESSIONS, _N_DIRECTIONS))
+    for expression, step in enumerate(steps):
+        folder = out / f"{expression:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for person, style in enumerate(persons):
+            save_marked(folder / f"{person:03}.png", generator.face(style + step @ moves))
+
+
+def directions(styles: np.ndarray, faces: list[Pixels]) -> np.ndarray:
+    """Directions (4, 512) that move the principal components of the landmarks by 1 deviation."""
+    found = [(face, find_landmarks(face)) for face in faces]
+    kept = [row for row, (_, landmarks) in enumerate(found) if landmarks is not None]
+    turned = np.stack([normalised(*found[row])[1].ravel() for row in kept])
+    left, _, _ = np.linalg.svd(turned - turned.mean(axis=0), full_matrices=False)
+    components = left[:, :_N_DIRECTIONS] * np.sqrt(len(kept))
+    slopes = Ridge(alpha=10.0).fit(styles[kept], components).coef_
+    moves: np.ndarray = np.linalg.pinv(slopes).T
+    return moves

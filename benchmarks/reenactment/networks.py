@@ -6,14 +6,13 @@ Pictures have values from -1 to 1.
 import importlib
 import sys
 import types
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
-
-from .errors import ReenactmentError
 
 BACKBONES = {  # names in the thesis, and in segmentation_models_pytorch
     "MobileNetV2": "mobilenet_v2",
@@ -25,21 +24,33 @@ _N_MAPS = 5  # a pyramid's, of 1/2 to 1/32 of the picture's size
 
 
 def import_torchvision() -> None:
-    """Import torchvision, also one for a GPU beside a torch for the CPU.
-
-    Its compiled operators cannot be loaded there. They are not used here.
-    """
-    for package in ("torchvision", "segmentation_models_pytorch"):
-        if importlib.util.find_spec(package) is None:
-            raise ReenactmentError(
-                f'{package} is not installed: python -m pip install ".[reenact]"'
-            )
+    """Import torchvision, also one for a GPU, whose operators a torch for the CPU cannot load."""
     try:
         importlib.import_module("torchvision")
     except RuntimeError:
         operators = "torchvision._meta_registrations"
         sys.modules[operators] = types.ModuleType(operators)
         importlib.import_module("torchvision")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a training depends on, besides the faces.
+
+    See :func:`.persons.chosen` and :data:`.losses.IDENTITY_LOSSES`. Pictures have `size` pixels, a
+    multiple of 32 from 64 to 256, the maps of both networks `width` channels.
+    """
+
+    scenario: str = "many-to-many"
+    persons: tuple[str, ...] = ()
+    backbone: str = "MobileNetV2"
+    norm: str = "batch"
+    siamese: bool = False
+    width: int = 64
+    size: int = 256
+    batch: int = 8
+    identity: str = "squared"
+    mixed_precision: bool = False
 
 
 class Pyramid(nn.Module):
@@ -61,14 +72,14 @@ class Pyramid(nn.Module):
             nn.Conv2d(n_maps, width, 1) for n_maps in self.encoder.out_channels[1:]
         )
 
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Turn pictures (n, 3, h, w) into maps, the largest first."""
-        maps: list[torch.Tensor] = []
+        maps: list[Tensor] = []
         features = self.encoder(x)[1:]
         for lateral, feature in zip(reversed(self.lateral), reversed(features), strict=True):
             level = lateral(feature)
             if maps:
-                level = level + functional.interpolate(maps[0], level.shape[-2:], mode="nearest")
+                level = level + functional.interpolate(maps[0], level.shape[-2:])
             maps.insert(0, level)
         return maps
 
@@ -81,48 +92,32 @@ class Generator(nn.Module):
     the first enlargement the target's lowest map is added, and at the end the target's picture.
     """
 
-    def __init__(
-        self,
-        backbone: str = "MobileNetV2",
-        *,
-        width: int = 64,
-        norm: str = "batch",
-        siamese: bool = False,
-        weights: str | None = None,
-    ) -> None:
+    def __init__(self, options: Options, weights: str | None = None) -> None:
         super().__init__()
-        self.config = {"backbone": backbone, "width": width, "norm": norm, "siamese": siamese}
+        backbone, width = options.backbone, options.width
         self.target = Pyramid(backbone, width, weights)
-        self.source = self.target if siamese else Pyramid(backbone, width, weights)
+        self.source = self.target if options.siamese else Pyramid(backbone, width, weights)
         n_upper = 2 * (_N_MAPS - 1)
         self.joined = _convolution(n_upper * width, width)
         self.refined = _convolution(width, width)
         self.last = nn.Sequential(
             _convolution(width, width // 2), nn.Conv2d(width // 2, 3, 3, padding=1)
         )
-        if norm == "instance":
+        if options.norm == "instance":
             _use_instance_norm(self)
 
-    def forward(self, landmarks: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Reenact faces.
+    def forward(self, landmarks: Tensor, target: Tensor) -> Tensor:
+        """Reenact faces (n, 3, h, w) by drawings (n, 1, h, w) of the source's landmarks.
 
-        Parameters
-        ----------
-        landmarks : tensor of shape (n, 1, h, w)
-            Drawings of the source's landmarks. The sides are multiples of 32, at least 64.
-        target : tensor of shape (n, 3, h, w)
-
-        Returns
-        -------
-        tensor of shape (n, 3, h, w)
+        The sides are multiples of 32, at least 64.
         """
         of_source = self.source(landmarks.expand(-1, 3, -1, -1))
         lowest, *of_target = self.target(target)
         size = of_target[0].shape[-2:]
         upper = [functional.interpolate(m, size) for m in (*of_source[1:], *of_target)]
-        x = _enlarged(self.joined(torch.cat(upper, dim=1)), lowest)
-        x = _enlarged(self.refined(x + lowest), target)
-        return (torch.tanh(self.last(x)) + target).clamp(-1, 1)
+        x = functional.interpolate(self.joined(torch.cat(upper, dim=1)), lowest.shape[-2:])
+        x = functional.interpolate(self.refined(x + lowest), target.shape[-2:])
+        return (torch.tanh(self.last(x).float()) + target).clamp(-1, 1)
 
 
 class Discriminator(nn.Module):
@@ -130,7 +125,6 @@ class Discriminator(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.config = {"width": width}
         widths = [width * factor for factor in (1, 2, 4, 8)]
         layers: list[nn.Module] = [nn.Conv2d(4, width, 4, 2, 1), nn.LeakyReLU(0.2)]
         for (before, after), stride in zip(pairwise(widths), (2, 2, 1), strict=True):
@@ -141,9 +135,9 @@ class Discriminator(nn.Module):
             ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
 
-    def forward(self, picture: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
+    def forward(self, picture: Tensor, landmarks: Tensor) -> Tensor:
         """Score the patches of pictures (n, 3, h, w), high for real: shape (n, 1, h', w')."""
-        scores: torch.Tensor = self.layers(torch.cat([picture, landmarks], dim=1))
+        scores: Tensor = self.layers(torch.cat([picture, landmarks], dim=1)).float()
         return scores
 
 
@@ -151,10 +145,6 @@ def _convolution(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(n_in, n_out, 3, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()
     )
-
-
-def _enlarged(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return functional.interpolate(x, like.shape[-2:], mode="nearest")
 
 
 def _use_instance_norm(module: nn.Module) -> None:

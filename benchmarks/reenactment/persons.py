@@ -4,7 +4,7 @@ The truth is a picture of the target's person with the source's expression. Wher
 no names, every picture has one of its own, so that the truth is the source itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from .errors import ReenactmentError
 from .faces import Pixels, Points, find_landmarks, normalised
 
 PARTS = ("train", "validate", "test")
-SCENARIOS = ("many-to-many", "one-to-one")
 _TEST, _VALIDATE = 0.2, 0.15  # of all; of the rest
 _LONGEST = 1200  # side of a picture that faces are looked for in, in pixels
 _N_SUBJECT = 3  # digits at the start of a file of CFEE, which name the person
@@ -49,12 +48,8 @@ class Triple(NamedTuple):
 
 def list_folders(folder: Path) -> pd.DataFrame:
     """List any folder that holds a folder of pictures for each person."""
-    rows = [
-        (path, Path(path).relative_to(folder).parts[0], path)
-        for path in find_images(folder)
-        if len(Path(path).relative_to(folder).parts) > 1
-    ]
-    return pd.DataFrame(rows, columns=["path", "person", "expression"])
+    paths = [path for path in find_images(folder) if Path(path).relative_to(folder).parts[1:]]
+    return _listed((path, Path(path).relative_to(folder).parts[0], path) for path in paths)
 
 
 def list_cfee(folder: Path) -> pd.DataFrame:
@@ -63,26 +58,22 @@ def list_cfee(folder: Path) -> pd.DataFrame:
     The number is the person's. The set is given on request only: this was tried on its layout, not
     on the set.
     """
-    rows = [
-        (path, Path(path).name[:_N_SUBJECT], Path(path).parent.name) for path in find_images(folder)
-    ]
-    return pd.DataFrame(rows, columns=["path", "person", "expression"])
+    paths = [Path(path) for path in find_images(folder)]
+    return _listed((str(path), path.name[:_N_SUBJECT], path.parent.name) for path in paths)
 
 
 LAYOUTS = {"folders": list_folders, "cfee": list_cfee}
 
 
-def prepare(folder: Path, work: Path, layout: str, by: str, n_jobs: int) -> Persons:
+def prepare(folder: Path, work: Path, layout: str, by: str) -> Persons:
     """Find and turn the faces of a folder, and store those of persons with two or more."""
     listed = LAYOUTS[layout](folder)
-    if listed.empty:
-        raise ReenactmentError(f"{folder} holds no pictures of persons in the layout {layout!r}")
-    found = Parallel(n_jobs)(delayed(_face)(path, by) for path in listed.path)
+    found = Parallel(-1)(delayed(_face)(path, by) for path in listed.path)
     kept = [row for row, face in enumerate(found) if face is not None]
     several = listed.iloc[kept].groupby("person").path.transform("size") > 1
     kept = [row for row, more in zip(kept, several, strict=True) if more]
     if not kept:
-        raise ReenactmentError(f"{folder} holds no person with two faces that are found")
+        raise ReenactmentError(f"{folder} holds no person with two faces, in the layout {layout!r}")
     faces, landmarks = (np.stack([found[row][k] for row in kept]) for k in (0, 1))
     table = listed.iloc[kept].reset_index(drop=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -102,9 +93,7 @@ def load(work: Path) -> Persons:
 
 def chosen(persons: Persons, scenario: str, names: Sequence[str]) -> Persons:
     """Faces of the persons `names`, of all if there are none, with their parts."""
-    kept = np.ones(len(persons.table), bool)
-    if names:
-        kept = persons.table.person.isin(names).to_numpy()
+    kept = persons.table.person.isin(names or persons.table.person).to_numpy()
     unknown = sorted(set(names) - set(persons.table.person))
     if unknown:
         raise ReenactmentError(f"there are no faces of {', '.join(unknown)}")
@@ -155,6 +144,10 @@ def reduced(faces: Pixels, size: int) -> Pixels:
     """Reduce faces (n, h, w, 3) to `size`, real ones and those that a generator sees alike."""
     box = Image.Resampling.BOX
     return np.stack([np.asarray(Image.fromarray(f).resize((size, size), box)) for f in faces])
+
+
+def _listed(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["path", "person", "expression"])
 
 
 def _face(path: str, by: str) -> tuple[Pixels, Points] | None:

@@ -1,54 +1,27 @@
 """Training of generator and discriminator, which continues exactly where it was stopped."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from freqfake._files import whole_file
 
+from . import losses
 from .errors import ReenactmentError
 from .faces import Pixels
-from .losses import (
-    ADVERSARIAL,
-    CONTENT,
-    IDENTITY,
-    IDENTITY_LOSSES,
-    adversarial_loss,
-    content_loss,
-    discriminator_loss,
-)
-from .networks import Discriminator, Generator
+from .networks import Discriminator, Generator, Options
 from .persons import Persons, Triple, reduced, round_of
 from .rasters import raster
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
 _FIRST_RATE, _LAST_RATE = 1e-4, 1e-7
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a training depends on, besides the faces.
-
-    See :func:`.persons.chosen`, :class:`.networks.Generator` and :data:`.losses.IDENTITY_LOSSES`;
-    `size` is a multiple of 32 from 64 to 256.
-    """
-
-    scenario: str = "many-to-many"
-    persons: tuple[str, ...] = ()
-    backbone: str = "MobileNetV2"
-    norm: str = "batch"
-    siamese: bool = False
-    width: int = 64
-    size: int = 256
-    batch: int = 8
-    identity: str = "squared"
-    seed: int = 0
 
 
 class Batch:
@@ -68,12 +41,12 @@ def batches(drawn: list[Triple], size: int) -> list[list[Triple]]:
     return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
 
-def as_tensor(pixels: Pixels) -> torch.Tensor:
+def as_tensor(pixels: Pixels) -> Tensor:
     """Turn pictures (n, h, w, maps) into (n, maps, h, w) with values from -1 to 1."""
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def as_pixels(x: torch.Tensor) -> Pixels:
+def as_pixels(x: Tensor) -> Pixels:
     """Turn tensors back into pictures."""
     levels = ((x.detach().float() + 1) * 127.5).round().clamp(0, 255).byte()
     pixels: Pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
@@ -92,24 +65,19 @@ class Run:
         weights: str | None = None,
     ) -> None:
         self.options, self.device = options, torch.device(device)
-        self.content, self.embedder = content.to(device), embedder.to(device)
-        torch.manual_seed(options.seed)
-        self.generator = Generator(
-            options.backbone,
-            width=options.width,
-            norm=options.norm,
-            siamese=options.siamese,
-            weights=weights,
-        ).to(device)
-        self.discriminator = Discriminator(options.width).to(device)
+        self.content, self.embedder = content, embedder
+        self.identity = losses.IDENTITY_LOSSES[options.identity]
+        mixed = options.mixed_precision
+        self.autocast = partial(torch.autocast, self.device.type, torch.bfloat16, enabled=mixed)
+        torch.manual_seed(0)
+        self.generator = Generator(options, weights)
+        self.discriminator = Discriminator(options.width)
+        for network in (content, embedder, self.generator, self.discriminator):
+            network.to(self.device, memory_format=torch.channels_last)  # faster
         networks = [self.generator, self.discriminator]
         self.optimizers = [torch.optim.Adam(n.parameters(), lr=_FIRST_RATE) for n in networks]
         self.plateaus = [ReduceLROnPlateau(o, min_lr=_LAST_RATE) for o in self.optimizers]
-        self.kept = {
-            "networks": networks,
-            "optimizers": self.optimizers,
-            "plateaus": self.plateaus,
-        }
+        self.kept = {"networks": networks, "optimizers": self.optimizers, "plateaus": self.plateaus}
         self.log: list[dict[str, float]] = []
 
     def step(self, batch: Batch) -> dict[str, float]:
@@ -117,43 +85,40 @@ class Run:
         landmarks, target, truth = (
             x.to(self.device) for x in (batch.landmarks, batch.target, batch.truth)
         )
-        fake = self.generator(landmarks, target)
-        of_real = self.discriminator(truth, landmarks)
-        judged = discriminator_loss(of_real, self.discriminator(fake.detach(), landmarks))
+        with self.autocast():
+            fake = self.generator(landmarks, target)
+            judged = self.discriminator_loss(fake.detach(), truth, landmarks)
         _optimise(self.optimizers[1], judged)
-        with torch.no_grad():
-            of_real = self.discriminator(truth, landmarks)
-        made = self.generator_loss(fake, truth, of_real, self.discriminator(fake, landmarks))
+        with self.autocast():
+            made = self.generator_loss(fake, truth, landmarks)
         _optimise(self.optimizers[0], made)
         return {"discriminator": float(judged.detach()), "generator": float(made.detach())}
 
-    def generator_loss(
-        self,
-        fake: torch.Tensor,
-        truth: torch.Tensor,
-        of_real: torch.Tensor,
-        of_fake: torch.Tensor,
-    ) -> torch.Tensor:
-        """Weighted sum of content, adversarial and identity loss."""
-        seen, wanted = (fake + 1) / 2, (truth + 1) / 2
+    def discriminator_loss(self, fake: Tensor, truth: Tensor, landmarks: Tensor) -> Tensor:
+        """Loss of the discriminator."""
+        of_real, of_fake = (self.discriminator(face, landmarks) for face in (truth, fake))
+        return losses.discriminator_loss(of_real, of_fake)
+
+    def generator_loss(self, fake: Tensor, truth: Tensor, landmarks: Tensor) -> Tensor:
+        """Weighted loss of the generator."""
         with torch.no_grad():
-            person = self.embedder(wanted)
-        alike = IDENTITY_LOSSES[self.options.identity](self.embedder(seen), person)
-        content = content_loss(seen, wanted, self.content)
-        adversarial = adversarial_loss(of_real, of_fake)
-        return CONTENT * content + ADVERSARIAL * adversarial + IDENTITY * alike
+            of_real = self.discriminator(truth, landmarks)
+        seen, wanted = (fake + 1) / 2, (truth + 1) / 2
+        content = losses.content_loss(seen, wanted, self.content)
+        adversarial = losses.adversarial_loss(of_real, self.discriminator(fake, landmarks))
+        alike = self.identity(self.embedder(seen), self.embedder(wanted))
+        weighted = losses.CONTENT * content + losses.ADVERSARIAL * adversarial
+        return weighted + losses.IDENTITY * alike
 
     def epoch(self, persons: Persons) -> dict[str, float]:
         """Train on every face as truth once, validate, and adapt the rates."""
         number = len(self.log) + 1
         self.generator.train()
-        drawn = round_of(persons.table, "train", self.options.seed + number)
-        size = self.options.size
-        losses = [
-            self.step(Batch(persons, part, size)) for part in batches(drawn, self.options.batch)
-        ]
+        drawn = round_of(persons.table, "train", number)
+        of_batches = batches(drawn, self.options.batch)
+        made = [self.step(Batch(persons, part, self.options.size)) for part in of_batches]
         row = {"epoch": number, "learning_rate": self.optimizers[0].param_groups[0]["lr"]}
-        row |= pd.DataFrame(losses).mean().to_dict()
+        row |= pd.DataFrame(made).mean().to_dict()
         row["validation"] = self.validate(persons)
         if not np.isfinite(list(row.values())).all():
             raise ReenactmentError(f"a loss of epoch {number} is not a number")
@@ -196,7 +161,7 @@ class Run:
         self.log = state["log"]
 
 
-def reenacted(generator: Generator, batch: Batch, *, train_mode: bool = False) -> torch.Tensor:
+def reenacted(generator: Generator, batch: Batch, *, train_mode: bool = False) -> Tensor:
     """Reenact the faces of a batch.
 
     In train mode batch norm takes the statistics of the batch itself (Petruk, Section 5.5); those
@@ -206,7 +171,7 @@ def reenacted(generator: Generator, batch: Batch, *, train_mode: bool = False) -
     generator.train(train_mode)
     kept = {name: value.clone() for name, value in generator.named_buffers()}
     with torch.no_grad():
-        made: torch.Tensor = generator(batch.landmarks.to(device), batch.target.to(device)).cpu()
+        made: Tensor = generator(batch.landmarks.to(device), batch.target.to(device)).cpu()
         for name, value in generator.named_buffers():
             value.copy_(kept[name])
     return made
@@ -216,9 +181,7 @@ def load_generator(folder: Path) -> tuple[Generator, Options]:
     """Load a trained generator, and the options of its training."""
     state = read_checkpoint(folder)
     options = Options(**state["options"])
-    generator = Generator(
-        options.backbone, width=options.width, norm=options.norm, siamese=options.siamese
-    )
+    generator = Generator(options)
     generator.load_state_dict(state["networks"][0])
     return generator, options
 
@@ -232,7 +195,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     return state
 
 
-def _optimise(optimizer: torch.optim.Optimizer, loss: torch.Tensor) -> None:
+def _optimise(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
