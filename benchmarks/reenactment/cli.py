@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--identity", choices=("squared", "cosine"), default="squared")
     train.add_argument("--size", type=int, default=256, metavar="PIXELS")
     train.add_argument("--batch", type=int, default=8, metavar="N")
+    train.add_argument("--rate", type=float, default=1e-4, help="that the training starts with")
     train.add_argument("--mixed-precision", action="store_true", help="faster, in bfloat16")
     train.add_argument("--device", default="cpu")
 
@@ -136,14 +137,16 @@ def _measure(args: argparse.Namespace) -> None:
     features = None if args.features is None else load_embedder(args.features)
     runs = [_of_run(args, name) for name in args.names]
     tables = [measure(*run, "test", features) for run in runs]
-    _report(args).table("reenactment_measures", pd.concat(tables))
+    report = Report(args.work, ROOT / "docs" if args.write else None)
+    report.table("reenactment_measures", pd.concat(tables))
     for folder in (args.work, *([ROOT / "docs" / "figures"] if args.write else [])):
         save_marked(folder / "reenactment.png", sheet(runs[0][0], [run[1] for run in runs], "test"))
 
 
 def _detect(args: argparse.Namespace) -> None:
     table = detect(*_of_run(args, args.name), args.epochs, args.dldfd)
-    _report(args).table("reenactment_detectors", table)
+    report = Report(args.work, ROOT / "docs" if args.write else None)
+    report.table("reenactment_detectors", table)
 
 
 def _of_run(args: argparse.Namespace, name: str) -> tuple[Any, Path]:
@@ -151,7 +154,3 @@ def _of_run(args: argparse.Namespace, name: str) -> tuple[Any, Path]:
     folder = args.work / name
     options = read_checkpoint(folder)["options"]
     return chosen(load(args.work), options["scenario"], options["persons"]), folder
-
-
-def _report(args: argparse.Namespace) -> Any:
-    return Report(args.work, ROOT / "docs" if args.write else None)

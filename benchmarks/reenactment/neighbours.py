@@ -1,8 +1,8 @@
 """Persons who do not exist: neighbours in the latent space of MobileStyleGAN.
 
 The weights are those of the package random_face (Apache-2.0), which OpenVINO runs; no code of that
-package is used. A person is a style vector. An expression moves it in the directions in which the
-landmarks of random faces vary most, for all persons alike.
+package is used. A person is a style vector. An expression is a point on the axes along which the
+landmarks of random faces vary most; every person's style is moved until it lies there.
 """
 
 import importlib.util
@@ -19,9 +19,9 @@ from .pictures import save_marked
 
 _N_LATENT, _N_MEAN = 512, 4096
 _TRUNCATION = 0.6  # 0 is the mean face
-_N_PERSONS, _N_EXPRESSIONS = 24, 24
-_N_FITTED, _N_DIRECTIONS = 300, 4
-_LARGEST = 2.0  # move, in standard deviations of the landmarks
+_N_PERSONS, _N_EXPRESSIONS = 16, 24
+_N_FITTED, _N_SCORES = 300, 4
+_LARGEST = 2.0  # score, in standard deviations of random faces
 
 
 class MobileStyleGAN:
@@ -68,24 +68,26 @@ class MobileStyleGAN:
 def make_neighbours(out: Path) -> None:
     """Write marked pictures in CFEE's layout: ``EXPRESSION/PERSON.png``."""
     generator = MobileStyleGAN()
-    persons = generator.styles(_N_PERSONS, 1)
-    random = generator.styles(_N_FITTED, 2)
-    moves = directions(random, [generator.face(style) for style in random])
-    steps = np.random.default_rng(3).uniform(-_LARGEST, _LARGEST, (_N_EXPRESSIONS, _N_DIRECTIONS))
-    for expression, step in enumerate(steps):
-        folder = out / f"{expression:02}"
+    persons, random = generator.styles(_N_PERSONS, 1), generator.styles(_N_FITTED, 2)
+    scores = fit_scores(random, [generator.face(style) for style in random])
+    size = (_N_EXPRESSIONS, _N_SCORES)
+    for number, wanted in enumerate(np.random.default_rng(3).uniform(-_LARGEST, _LARGEST, size)):
+        folder = out / f"{number:02}"
         folder.mkdir(parents=True, exist_ok=True)
-        for person, style in enumerate(persons):
-            save_marked(folder / f"{person:03}.png", generator.face(style + step @ moves))
+        for person, style in enumerate(with_scores(persons, wanted, scores)):
+            save_marked(folder / f"{person:03}.png", generator.face(style))
 
 
-def directions(styles: np.ndarray, faces: list[Pixels]) -> np.ndarray:
-    """Directions (4, 512) that move the principal components of the landmarks by 1 deviation."""
+def fit_scores(styles: np.ndarray, faces: list[Pixels]) -> Ridge:
+    """Regress 4 principal components of the landmarks, in deviations, on styles (n, numbers)."""
     found = [(face, find_landmarks(face)) for face in faces]
     kept = [row for row, (_, landmarks) in enumerate(found) if landmarks is not None]
     turned = np.stack([normalised(*found[row])[1].ravel() for row in kept])
     left, _, _ = np.linalg.svd(turned - turned.mean(axis=0), full_matrices=False)
-    components = left[:, :_N_DIRECTIONS] * np.sqrt(len(kept))
-    slopes = Ridge(alpha=10.0).fit(styles[kept], components).coef_
-    moves: np.ndarray = np.linalg.pinv(slopes).T
-    return moves
+    return Ridge(alpha=10.0).fit(styles[kept], left[:, :_N_SCORES] * np.sqrt(len(kept)))
+
+
+def with_scores(styles: np.ndarray, wanted: np.ndarray, scores: Ridge) -> np.ndarray:
+    """Move styles by the least that gives them the scores `wanted`, those of one expression."""
+    moved: np.ndarray = styles + (wanted - scores.predict(styles)) @ np.linalg.pinv(scores.coef_).T
+    return moved

@@ -49,6 +49,7 @@ class Options:
     width: int = 64
     size: int = 256
     batch: int = 8
+    rate: float = 1e-4
     identity: str = "squared"
     mixed_precision: bool = False
 

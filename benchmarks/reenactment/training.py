@@ -21,7 +21,7 @@ from .persons import Persons, Triple, reduced, round_of
 from .rasters import raster
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
-_FIRST_RATE, _LAST_RATE = 1e-4, 1e-7
+_LAST_RATE, _PATIENCE = 1e-7, 25  # epochs on a plateau
 
 
 class Batch:
@@ -75,8 +75,9 @@ class Run:
         for network in (content, embedder, self.generator, self.discriminator):
             network.to(self.device, memory_format=torch.channels_last)  # faster
         networks = [self.generator, self.discriminator]
-        self.optimizers = [torch.optim.Adam(n.parameters(), lr=_FIRST_RATE) for n in networks]
-        self.plateaus = [ReduceLROnPlateau(o, min_lr=_LAST_RATE) for o in self.optimizers]
+        self.optimizers = [torch.optim.Adam(n.parameters(), lr=options.rate) for n in networks]
+        plateau = partial(ReduceLROnPlateau, min_lr=_LAST_RATE, patience=_PATIENCE)
+        self.plateaus = [plateau(optimizer) for optimizer in self.optimizers]
         self.kept = {"networks": networks, "optimizers": self.optimizers, "plateaus": self.plateaus}
         self.log: list[dict[str, float]] = []
 

@@ -34,6 +34,7 @@ from benchmarks.reenactment.losses import (  # noqa: E402
     discriminator_loss,
     squared_distance,
 )
+from benchmarks.reenactment.neighbours import fit_scores, with_scores  # noqa: E402
 from benchmarks.reenactment.pictures import STRIP, read_marked, save_marked  # noqa: E402
 from benchmarks.reenactment.rasters import raster  # noqa: E402
 
@@ -246,6 +247,17 @@ def test_a_picture_says_that_it_is_synthetic(tmp_path):
         read_marked(tmp_path / "b.png")
 
 
+def test_expressions_move_the_landmarks():
+    expect_packages("dlib")
+    image = Image.open(SAMPLES / "mobilestylegan_200.webp").convert("RGB").reduce(2)
+    styles = np.random.default_rng(0).normal(size=(16, 6)) * [4, 1, 1, 1, 1, 1]
+    faces = [np.asarray(image.resize((round(256 + 6 * style[0]), 256))) for style in styles]
+    scores = fit_scores(styles, faces)  # the first number of a style alone makes faces wider
+    assert abs(scores.coef_[0, 0]) > 5 * np.abs(scores.coef_[0, 1:]).max()
+    moved = with_scores(styles, np.array([1.0, -2, 0, 1]), scores)
+    np.testing.assert_allclose(scores.predict(moved), [[1, -2, 0, 1]] * 16, atol=1e-9)
+
+
 # -- networks and training
 
 
@@ -414,11 +426,12 @@ def test_the_steps_make_and_measure_reenacted_faces(work, capsys):
     assert "12 faces of 3 persons" in said
     for text in (
         "eval mode",
-        "target",
+        "truth",
         "mesoinception4",
         "H.264, crf 40",
     ):
         assert text in said
+    assert read_marked(work / "faces" / "reenactment.png").shape == (4 * 128, 4 * 128, 3)
     generated = work / "faces" / "run" / "generated"
     for part in persons.PARTS:
         files = list((generated / part).glob("*.png"))
