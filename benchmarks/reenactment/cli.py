@@ -14,10 +14,11 @@ from .embedding import train_embedder
 from .errors import ReenactmentError
 from .extractors import load_content, load_embedder
 from .generating import generate, sheet
+from .losses import WEIGHTS
 from .measuring import measure
 from .neighbours import make_neighbours
 from .networks import BACKBONES, NORMS
-from .persons import LAYOUTS, PARTS, chosen, load, prepare, split
+from .persons import LAYOUTS, PARTS, chosen, load, prepare
 from .pictures import save_marked
 from .training import CHECKPOINT, Options, Run, read_checkpoint
 
@@ -37,8 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--work", type=Path, required=True, metavar="FOLDER")
         return added
 
-    neighbours = step(_neighbours, "make pictures of persons who do not exist")
-    neighbours.add_argument("--pictures", type=Path, required=True, metavar="FOLDER")
+    step(_neighbours, "make pictures of persons who do not exist")
 
     prepare = step(_prepare, "find faces, and turn them to the template")
     prepare.add_argument("--pictures", type=Path, required=True, metavar="FOLDER")
@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--size", type=int, default=256, metavar="PIXELS")
     train.add_argument("--batch", type=int, default=8, metavar="N")
     train.add_argument("--rate", type=float, default=1e-4, help="that the training starts with")
+    train.add_argument("--patience", type=int, default=10, help="epochs on a plateau")
+    train.add_argument("--weights", type=float, nargs=3, default=WEIGHTS, help="of the losses")
     train.add_argument("--mixed-precision", action="store_true", help="faster, in bfloat16")
     train.add_argument("--device", default="cpu")
 
@@ -94,7 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _neighbours(args: argparse.Namespace) -> None:
-    make_neighbours(args.pictures)
+    make_neighbours(args.work / "pictures")
+    print(f"{args.work / 'pictures'}: pass this to prepare, with --layout cfee")
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -103,20 +106,18 @@ def _prepare(args: argparse.Namespace) -> None:
 
 
 def _embedder(args: argparse.Namespace) -> None:
-    persons = load(args.work)
-    persons = persons._replace(table=split(persons.table, "many-to-many"))
+    persons = chosen(load(args.work), "many-to-many", ())
     file = args.work / "arcface.pt"
     losses = train_embedder(persons, file, args.epochs)
     print(f"{file}: loss {losses[0]:.3f} in the first epoch, {losses[-1]:.3f} in the last")
 
 
 def _train(args: argparse.Namespace) -> None:
-    given = vars(args) | {"persons": tuple(args.persons)}
+    given = vars(args) | {"persons": tuple(args.persons), "weights": (*args.weights,)}
     options = Options(**{one.name: given[one.name] for one in fields(Options) if one.name in given})
     persons = chosen(load(args.work), options.scenario, options.persons)
-    weights = "imagenet" if args.pretrained else None
     networks = load_content(args.content), load_embedder(args.embedder)
-    run = Run(options, *networks, args.device, weights)
+    run = Run(options, *networks, args.device, "imagenet" if args.pretrained else None)
     folder = args.work / args.name
     if (folder / CHECKPOINT).exists():
         run.resume(folder)
@@ -129,8 +130,7 @@ def _train(args: argparse.Namespace) -> None:
 def _generate(args: argparse.Namespace) -> None:
     persons, folder = _of_run(args, args.name)
     for part in PARTS:
-        table = generate(persons, folder, part)
-        print(f"{part}: {len(table)} pictures in {folder / 'generated' / part}")
+        print(f"{part}: {len(generate(persons, folder, part))} pictures in {folder / 'generated'}")
 
 
 def _measure(args: argparse.Namespace) -> None:

@@ -26,7 +26,6 @@ from .generating import load_generated
 from .persons import Persons, reduced
 
 DELIVERIES = (AS_PNG, "512 px, Q40", FILMED)
-_RATE = 1e-4  # of their training
 
 Compute = Callable[[Pixels], np.ndarray]  # of features
 Scores = Callable[[list[Pixels]], list[np.ndarray]]  # before and after training
@@ -127,8 +126,7 @@ def _logits(network: Any, faces: list[Pixels]) -> np.ndarray:
 def _trained(network: Any, train: list[_Side], validate: _Side, out: Path, epochs: int) -> Any:
     """Train a copy of a network further on reenacted faces."""
     real, fake = ([face for side in train for face in side.of(y)] for y in (0, 1))
-    held_out = (validate.of(0), validate.of(1))
-    how = {"validation": held_out, "epochs": epochs, "learning_rate": _RATE}
+    how = {"validation": (validate.of(0), validate.of(1)), "epochs": epochs, "learning_rate": 1e-4}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeviceWarning)
         return train_network(copy.deepcopy(network), real, fake, out, **how).network.eval()

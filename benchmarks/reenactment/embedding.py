@@ -36,7 +36,6 @@ def train_embedder(persons: Persons, out: Path, epochs: int, seed: int = 0) -> l
             optimizer.step()
             of_epoch.append(float(loss.detach()))
         losses.append(float(np.mean(of_epoch)))
-    out.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out) as file:
         torch.save(embedder.state_dict(), file)
     return losses

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-CONTENT, ADVERSARIAL, IDENTITY = 0.01, 0.001, 0.001  # weights of the generator's losses
+WEIGHTS = (0.01, 0.001, 0.001)  # of the generator's content, adversarial and identity loss
 _FEATURES, _PIXELS = 0.06, 0.5  # weights within the content loss
 
 Network = Callable[[Tensor], Tensor]

@@ -15,8 +15,6 @@ from .metrics import csim, frechet_distance, nmse
 from .persons import Persons, reduced
 from .training import read_checkpoint
 
-_BATCH = 16
-
 
 def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.DataFrame:
     """Measure the reenacted faces of a part; "target" and "truth" are these as they are.
@@ -27,7 +25,9 @@ def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.Data
     """
     table, faces = load_generated(folder, part)
     state = read_checkpoint(folder)
-    about = {name: state["options"][name] for name in ("scenario", "backbone", "norm", "identity")}
+    about = {
+        name: state["options"][name] for name in ("scenario", "backbone", "identity", "weights")
+    }
     about["epochs"] = len(state["log"])
     modes = table.groupby("mode", sort=False)
     cases = {f"{mode} mode": (rows, faces[rows.index]) for mode, rows in modes}
@@ -53,7 +53,7 @@ def _figures(
             errors.append(nmse(found, persons.landmarks[one.source]))
             similarities.append(csim(dlib_embedding(face, found), dlib_embedding(truth, wanted)))
     distance = "-"
-    if features is not None and len(made) > 1:
+    if features is not None:
         distance = f"{frechet_distance(_embedded(features, made), _embedded(features, truths)):.2f}"
     return {
         "NMSE": f"{np.mean(errors):.4f}" if errors else "-",
@@ -66,4 +66,4 @@ def _figures(
 def _embedded(features: Any, faces: Pixels) -> Any:
     x = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        return torch.cat([features(part) for part in x.split(_BATCH)]).double().numpy()
+        return torch.cat([features(part) for part in x.split(16)]).double().numpy()

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .losses import WEIGHTS
+
 BACKBONES = {  # names in the thesis, and in segmentation_models_pytorch
     "MobileNetV2": "mobilenet_v2",
     "InceptionResNetV2": "inceptionresnetv2",
@@ -50,6 +52,8 @@ class Options:
     size: int = 256
     batch: int = 8
     rate: float = 1e-4
+    patience: int = 10
+    weights: tuple[float, ...] = WEIGHTS
     identity: str = "squared"
     mixed_precision: bool = False
 
@@ -98,8 +102,7 @@ class Generator(nn.Module):
         backbone, width = options.backbone, options.width
         self.target = Pyramid(backbone, width, weights)
         self.source = self.target if options.siamese else Pyramid(backbone, width, weights)
-        n_upper = 2 * (_N_MAPS - 1)
-        self.joined = _convolution(n_upper * width, width)
+        self.joined = _convolution(2 * (_N_MAPS - 1) * width, width)
         self.refined = _convolution(width, width)
         self.last = nn.Sequential(
             _convolution(width, width // 2), nn.Conv2d(width // 2, 3, 3, padding=1)

@@ -24,7 +24,6 @@ from .faces import Pixels, Points, find_landmarks, normalised
 PARTS = ("train", "validate", "test")
 _TEST, _VALIDATE = 0.2, 0.15  # of all; of the rest
 _LONGEST = 1200  # side of a picture that faces are looked for in, in pixels
-_N_SUBJECT = 3  # digits at the start of a file of CFEE, which name the person
 
 
 class Persons(NamedTuple):
@@ -53,13 +52,12 @@ def list_folders(folder: Path) -> pd.DataFrame:
 
 
 def list_cfee(folder: Path) -> pd.DataFrame:
-    """List CFEE (Du et al. 2014): a folder for each expression, files that begin with a number.
+    """List CFEE (Du et al. 2014): a folder for each expression, files that begin with a person.
 
-    The number is the person's. The set is given on request only: this was tried on its layout, not
-    on the set.
+    The person has three digits. CFEE is given on request: its layout was tried, not the set.
     """
     paths = [Path(path) for path in find_images(folder)]
-    return _listed((str(path), path.name[:_N_SUBJECT], path.parent.name) for path in paths)
+    return _listed((str(path), path.name[:3], path.parent.name) for path in paths)
 
 
 LAYOUTS = {"folders": list_folders, "cfee": list_cfee}

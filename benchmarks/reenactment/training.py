@@ -21,7 +21,7 @@ from .persons import Persons, Triple, reduced, round_of
 from .rasters import raster
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
-_LAST_RATE, _PATIENCE = 1e-7, 25  # epochs on a plateau
+_LAST_RATE = 1e-7
 
 
 class Batch:
@@ -76,7 +76,7 @@ class Run:
             network.to(self.device, memory_format=torch.channels_last)  # faster
         networks = [self.generator, self.discriminator]
         self.optimizers = [torch.optim.Adam(n.parameters(), lr=options.rate) for n in networks]
-        plateau = partial(ReduceLROnPlateau, min_lr=_LAST_RATE, patience=_PATIENCE)
+        plateau = partial(ReduceLROnPlateau, min_lr=_LAST_RATE, patience=options.patience)
         self.plateaus = [plateau(optimizer) for optimizer in self.optimizers]
         self.kept = {"networks": networks, "optimizers": self.optimizers, "plateaus": self.plateaus}
         self.log: list[dict[str, float]] = []
@@ -108,8 +108,8 @@ class Run:
         content = losses.content_loss(seen, wanted, self.content)
         adversarial = losses.adversarial_loss(of_real, self.discriminator(fake, landmarks))
         alike = self.identity(self.embedder(seen), self.embedder(wanted))
-        weighted = losses.CONTENT * content + losses.ADVERSARIAL * adversarial
-        return weighted + losses.IDENTITY * alike
+        weights = self.options.weights
+        return weights[0] * content + weights[1] * adversarial + weights[2] * alike
 
     def epoch(self, persons: Persons) -> dict[str, float]:
         """Train on every face as truth once, validate, and adapt the rates."""

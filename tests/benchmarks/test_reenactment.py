@@ -1,6 +1,7 @@
 """Reenacted faces: their geometry, networks, losses, measures and commands."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -437,6 +438,15 @@ def test_the_steps_make_and_measure_reenacted_faces(work, capsys):
         files = list((generated / part).glob("*.png"))
         assert len(files) == 8  # both modes of four faces
         assert all(read_marked(file).shape == (128, 128, 3) for file in files)
+
+
+def test_every_step_in_the_docs_is_one():
+    text = (Path(__file__).parents[2] / "docs" / "measured_reenactment.md").read_text("utf-8")
+    named = set(re.findall(r"python -m benchmarks reenact (\w+)", text))
+    assert len(named) == 7
+    for step in named:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([step, "--help"])
 
 
 def test_errors_have_no_traceback(work, tmp_path, capsys):
