@@ -138,7 +138,7 @@ def _measure(args: argparse.Namespace) -> None:
     runs = [_of_run(args, name) for name in args.names]
     tables = [measure(*run, "test", features) for run in runs]
     report = Report(args.work, ROOT / "docs" if args.write else None)
-    report.table("reenactment_measures", pd.concat(tables))
+    report.table("reenactment_measures", pd.concat(tables).drop_duplicates())
     for folder in (args.work, *([ROOT / "docs" / "figures"] if args.write else [])):
         save_marked(folder / "reenactment.png", sheet(runs[0][0], [run[1] for run in runs], "test"))
 

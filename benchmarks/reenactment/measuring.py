@@ -28,7 +28,7 @@ def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.Data
     about = {
         name: state["options"][name] for name in ("scenario", "backbone", "identity", "weights")
     }
-    about["epochs"] = len(state["log"])
+    named = {"training": folder.name, **about, "epochs": len(state["log"])}
     modes = table.groupby("mode", sort=False)
     cases = {f"{mode} mode": (rows, faces[rows.index]) for mode, rows in modes}
     triples = next(iter(cases.values()))[0]
@@ -38,7 +38,8 @@ def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.Data
     for title, (triples, made) in cases.items():
         truths = reduced(persons.faces[triples.truth], faces.shape[1])
         figures = _figures(persons, triples, made, truths, features)
-        rows.append({"training": folder.name, **about, "faces": title, **figures})
+        whose = named if title.endswith("mode") else dict.fromkeys(named, "-")
+        rows.append({**whose, "faces": title, **figures})
     return pd.DataFrame(rows)
 
 
@@ -52,13 +53,11 @@ def _figures(
         if found is not None:
             errors.append(nmse(found, persons.landmarks[one.source]))
             similarities.append(csim(dlib_embedding(face, found), dlib_embedding(truth, wanted)))
-    distance = "-"
-    if features is not None:
-        distance = f"{frechet_distance(_embedded(features, made), _embedded(features, truths)):.2f}"
+    embedded = [] if features is None else [_embedded(features, faces) for faces in (made, truths)]
     return {
         "NMSE": f"{np.mean(errors):.4f}" if errors else "-",
         "CSIM": f"{np.mean(similarities):.3f}" if errors else "-",
-        "Frechet": distance,
+        "Frechet": f"{frechet_distance(*embedded):.2f}" if embedded else "-",
         "found": f"{len(errors)} of {len(made)}",
     }
 

@@ -32,4 +32,4 @@ def frechet_distance(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> 
     means = a.mean(axis=0) - b.mean(axis=0)
     a, b = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b))  # a.T @ a: covariance
     shared = np.linalg.norm(a @ b.T, "nuc")  # trace of the root of the covariances' product
-    return float(means @ means + (a**2).sum() + (b**2).sum() - 2 * shared)
+    return max(0.0, float(means @ means + (a**2).sum() + (b**2).sum() - 2 * shared))
