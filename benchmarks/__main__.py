@@ -13,6 +13,8 @@ try:
     import pyarrow  # noqa: F401  # pandas needs it for Parquet
     from threadpoolctl import threadpool_limits
 
+    from freqfake.exceptions import FreqFakeError
+
     from . import (
         algorithm1,
         attacks,
@@ -133,29 +135,38 @@ def _run(
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["reenact"]:
-        try:
-            from .reenactment import cli
-
-            return cli.main(arguments[1:])
-        except ModuleNotFoundError as error:
-            sys.exit(f'reenact needs {error.name}: python -m pip install ".[reenact]"')
-    args = _parser().parse_args(arguments)
-    roots = [*(args.data or [Path(_DATA)]), args.work]
-    report = Report(args.work / "results", ROOT / "docs" if args.write else None)
-    store = Store(args.work / "features", args.n_jobs)
-    names = [name for run in args.runs for name in (ALL if run == "all" else [run])]
     try:
-        # One thread per process: the processes already use all cores.
-        with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
-            _run(names, args, roots, store, report)
-    except ConfigError as error:
+        if arguments[:1] == ["reenact"]:
+            _reenact(arguments[1:])
+        else:
+            _measure(_parser().parse_args(arguments))
+    except (ConfigError, FreqFakeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the same command continues from here", file=sys.stderr)
         return 130
     return 0
+
+
+def _measure(args: argparse.Namespace) -> None:
+    roots = [*(args.data or [Path(_DATA)]), args.work]
+    report = Report(args.work / "results", ROOT / "docs" if args.write else None)
+    store = Store(args.work / "features", args.n_jobs)
+    names = [name for run in args.runs for name in (ALL if run == "all" else [run])]
+    # One thread per process: the processes already use all cores.
+    with threadpool_limits(1), joblib.parallel_config("loky", inner_max_num_threads=1):
+        _run(names, args, roots, store, report)
+
+
+def _reenact(arguments: list[str]) -> None:
+    try:
+        from .reenactment import cli
+
+        args = cli.parser_of_steps().parse_args(arguments)
+        args.run(args)
+    except ModuleNotFoundError as error:
+        sys.exit(f'reenact needs {error.name}: python -m pip install ".[reenact]"')
 
 
 if __name__ == "__main__":

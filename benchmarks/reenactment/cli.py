@@ -1,7 +1,6 @@
 """Command line: ``python -m benchmarks reenact STEP --work FOLDER``."""
 
 import argparse
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pandas as pd
 from ..harness.report import ROOT, Report
 from .detecting import detect
 from .embedding import train_embedder
-from .errors import ReenactmentError
 from .extractors import load_content, load_embedder
 from .generating import generate, sheet
 from .losses import WEIGHTS
@@ -25,7 +23,15 @@ from .training import CHECKPOINT, Options, Run, read_checkpoint
 _NETWORK = "{}=FILE, or MODULE:CALLABLE, see benchmarks/reenactment/extractors.py"
 
 
-def _parser() -> argparse.ArgumentParser:
+def count(text: str) -> int:
+    """Parse a number from 1 up; argparse says so if it is none."""
+    if (number := int(text)) < 1:
+        raise ValueError
+    return number
+
+
+def parser_of_steps() -> argparse.ArgumentParser:
+    """Make the parser; `run` of what it parses is the step to run."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks reenact",
         description="Make reenacted faces of known origin, and measure detectors on them.",
@@ -46,12 +52,12 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--by", choices=("five points", "interocular"), default="five points")
 
     embedder = step(_embedder, "train a small embedder of faces")
-    embedder.add_argument("--epochs", type=int, default=30, metavar="N")
+    embedder.add_argument("--epochs", type=count, default=30, metavar="N")
 
     train = step(_train, "train the networks, or continue where they were stopped")
     train.add_argument("--content", required=True, help=_NETWORK.format("vgg19=FILE, resnet50"))
     train.add_argument("--embedder", required=True, help=_NETWORK.format("arcface=FILE, resnet50"))
-    train.add_argument("--epochs", type=int, default=100, metavar="N")
+    train.add_argument("--epochs", type=count, default=100, metavar="N")
     train.add_argument("--scenario", choices=("many-to-many", "one-to-one"), default="many-to-many")
     train.add_argument("--persons", nargs="+", default=(), metavar="NAME", help="only these")
     train.add_argument("--backbone", choices=tuple(BACKBONES), default="MobileNetV2")
@@ -59,40 +65,28 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--norm", choices=NORMS, default="batch")
     train.add_argument("--siamese", action="store_true", help="one encoder for both pictures")
     train.add_argument("--identity", choices=("squared", "cosine"), default="squared")
-    train.add_argument("--size", type=int, default=256, metavar="PIXELS")
-    train.add_argument("--batch", type=int, default=8, metavar="N")
+    train.add_argument(
+        "--size", type=int, default=256, choices=range(64, 257, 32), metavar="PIXELS"
+    )
+    train.add_argument("--batch", type=count, default=8, metavar="N")
     train.add_argument("--rate", type=float, default=1e-4, help="that the training starts with")
-    train.add_argument("--patience", type=int, default=10, help="epochs on a plateau")
+    train.add_argument("--patience", type=count, default=10, help="epochs on a plateau")
     train.add_argument("--weights", type=float, nargs=3, default=WEIGHTS, help="of the losses")
     train.add_argument("--mixed-precision", action="store_true", help="faster, in bfloat16")
-    train.add_argument("--device", default="cpu")
+    train.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="cpu")
 
     made = step(_generate, "write reenacted faces of all parts, marked as synthetic")
     measure = step(_measure, "NMSE, CSIM and Frechet distance")
     measure.add_argument("--names", nargs="+", default=["run"], help="of trainings")
     measure.add_argument("--features", help=_NETWORK.format("resnet50"))
     detect = step(_detect, "the detectors of freqfake on them, before and after training")
-    detect.add_argument("--epochs", type=int, default=5, metavar="N", help="of the networks")
+    detect.add_argument("--epochs", type=count, default=5, metavar="N", help="of the networks")
     detect.add_argument("--dldfd", type=Path, metavar="FILE", help="a trained DLDFD")
     for of_run in (train, made, detect):
         of_run.add_argument("--name", default="run", help="of the training; default: run")
     for judge in (measure, detect):
         judge.add_argument("--write", action="store_true", help="write the table into docs/")
     return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line."""
-    args = _parser().parse_args(arguments)
-    try:
-        args.run(args)
-    except ReenactmentError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command continues from here", file=sys.stderr)
-        return 130
-    return 0
 
 
 def _neighbours(args: argparse.Namespace) -> None:

@@ -1,5 +1,7 @@
 """The error that the command line shows without a traceback."""
 
+from freqfake.exceptions import FreqFakeError
 
-class ReenactmentError(Exception):
+
+class ReenactmentError(FreqFakeError):
     """Something is missing or does not fit; the message says what, and the mend."""

@@ -30,7 +30,7 @@ from freqfake.deep.networks.imagenet import MEAN, STD, load_imagenet
 
 from .errors import ReenactmentError
 from .faces import Pixels, Points, recogniser
-from .networks import import_torchvision
+from .networks import import_torchvision, read_state
 
 _RELU3_3 = 16  # layers of torchvision's VGG-19 up to it
 _EMBEDDED_SIZE = 112
@@ -64,7 +64,7 @@ def load_content(name: str) -> nn.Module:
         from torchvision.models import vgg19
 
         whole = vgg19()
-        whole.load_state_dict(torch.load(file, weights_only=True))
+        _load(whole, file)
         return _frozen(nn.Sequential(_normalise(), whole.features[:_RELU3_3]))
     if kind == "resnet50":
         resnet = _resnet(file)
@@ -78,7 +78,7 @@ def load_embedder(name: str) -> nn.Module:
     kind, file = _parts(name, "arcface", "resnet50")
     if kind == "arcface":
         embedder = SmallArcFace()
-        embedder.load_state_dict(torch.load(file, weights_only=True))
+        _load(embedder, file)
         return _frozen(embedder)
     if kind == "resnet50":
         resnet = _resnet(file)
@@ -126,11 +126,18 @@ def _parts(name: str, *kinds: str) -> tuple[str, Path]:
     return kind, Path(file)
 
 
+def _load(network: nn.Module, file: Path) -> None:
+    try:
+        network.load_state_dict(read_state(file))
+    except (RuntimeError, TypeError):
+        raise ReenactmentError(f"{file} holds the weights of another network") from None
+
+
 def _own(name: str) -> nn.Module:
     module, _, callable_ = name.partition(":")
     try:
         network: nn.Module = getattr(importlib.import_module(module), callable_)()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise ReenactmentError(f"cannot load {name!r}: {error}") from None
     return network
 
@@ -142,12 +149,11 @@ def _resnet(file: Path) -> Any:
     return resnet
 
 
-def _normalise() -> nn.Module:
+def _normalise() -> Any:
     import_torchvision()
     from torchvision.transforms import Normalize
 
-    normalise: nn.Module = Normalize(MEAN, STD)
-    return normalise
+    return Normalize(MEAN, STD)
 
 
 def _frozen(network: nn.Module) -> nn.Module:

@@ -57,8 +57,7 @@ def sheet(persons: Persons, folders: list[Path], part: str, n: int = 6) -> Pixel
     rows = []
     for one in table[table["mode"] == "eval"].head(n).itertuples():
         made = [faces[one.Index] for faces in results]
-        source, target, truth = reduced(
-            persons.faces[[one.source, one.target, one.truth]], len(made[0])
-        )
+        shown = persons.faces[[one.source, one.target, one.truth]]
+        source, target, truth = reduced(shown, len(made[0]))
         rows.append(np.concatenate([source, target, *made, truth], axis=1))
     return np.concatenate(rows)

@@ -25,9 +25,7 @@ def measure(persons: Persons, folder: Path, part: str, features: Any) -> pd.Data
     """
     table, faces = load_generated(folder, part)
     state = read_checkpoint(folder)
-    about = {
-        name: state["options"][name] for name in ("scenario", "backbone", "identity", "weights")
-    }
+    about = {n: state["options"][n] for n in ("scenario", "backbone", "identity", "weights")}
     named = {"training": folder.name, **about, "epochs": len(state["log"])}
     modes = table.groupby("mode", sort=False)
     cases = {f"{mode} mode": (rows, faces[rows.index]) for mode, rows in modes}

@@ -8,12 +8,15 @@ import sys
 import types
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .errors import ReenactmentError
 from .losses import WEIGHTS
 
 BACKBONES = {  # names in the thesis, and in segmentation_models_pytorch
@@ -33,6 +36,14 @@ def import_torchvision() -> None:
         operators = "torchvision._meta_registrations"
         sys.modules[operators] = types.ModuleType(operators)
         importlib.import_module("torchvision")
+
+
+def read_state(file: Path) -> Any:
+    """Read what torch saved; no code in it is run."""
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, LookupError, EOFError, UnpicklingError):
+        raise ReenactmentError(f"{file} holds no tensors that torch saved") from None
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,7 @@ class Options:
 
 
 class Pyramid(nn.Module):
-    """Feature pyramid (Lin et al. 2017): five maps of `width` channels.
-
-    The backbone is a key of `BACKBONES`; segmentation_models_pytorch downloads its `weights`, if
-    any.
-    """
+    """Feature pyramid (Lin et al. 2017): five maps of `width` channels. Weights are downloaded."""
 
     def __init__(self, backbone: str, width: int, weights: str | None = None) -> None:
         super().__init__()

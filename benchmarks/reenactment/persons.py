@@ -52,10 +52,7 @@ def list_folders(folder: Path) -> pd.DataFrame:
 
 
 def list_cfee(folder: Path) -> pd.DataFrame:
-    """List CFEE (Du et al. 2014): a folder for each expression, files that begin with a person.
-
-    The person has three digits. CFEE is given on request: its layout was tried, not the set.
-    """
+    """List CFEE (Du et al. 2014): folders of expressions; 3 digits of a file name the person."""
     paths = [Path(path) for path in find_images(folder)]
     return _listed((str(path), path.name[:3], path.parent.name) for path in paths)
 
@@ -108,10 +105,8 @@ def split(table: pd.DataFrame, scenario: str, seed: int = 0) -> pd.DataFrame:
     names = np.random.default_rng(seed).permutation(np.unique(table[by]))
     n_test = max(1, round(_TEST * len(names)))
     n_validate = max(1, round(_VALIDATE * (len(names) - n_test)))
-    if len(names) <= n_test + n_validate:
-        raise ReenactmentError(
-            f"{scenario} needs at least 3 different values of {by}; got {len(names)}"
-        )
+    if (n := len(names)) <= n_test + n_validate:
+        raise ReenactmentError(f"{scenario} needs at least 3 different values of {by}; got {n}")
     part = dict.fromkeys(names, "train")
     part |= dict.fromkeys(names[:n_test], "test")
     part |= dict.fromkeys(names[n_test : n_test + n_validate], "validate")

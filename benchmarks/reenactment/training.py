@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from freqfake._files import whole_file
+from freqfake.deep.device import find_device
 
 from . import losses
 from .errors import ReenactmentError
 from .faces import Pixels
-from .networks import Discriminator, Generator, Options
+from .networks import Discriminator, Generator, Options, read_state
 from .persons import Persons, Triple, reduced, round_of
 from .rasters import raster
 
@@ -64,7 +65,7 @@ class Run:
         device: str | torch.device = "cpu",
         weights: str | None = None,
     ) -> None:
-        self.options, self.device = options, torch.device(device)
+        self.options, self.device = options, find_device(device)
         self.content, self.embedder = content, embedder
         self.identity = losses.IDENTITY_LOSSES[options.identity]
         mixed = options.mixed_precision
@@ -130,9 +131,8 @@ class Run:
 
     def validate(self, persons: Persons) -> float:
         """Mean squared error of the pixels, 0 to 1, of the part to validate."""
-        drawn = round_of(persons.table, "validate")
         errors = []
-        for part in batches(drawn, self.options.batch):
+        for part in batches(round_of(persons.table, "validate"), self.options.batch):
             batch = Batch(persons, part, self.options.size)
             error = (reenacted(self.generator, batch) - batch.truth) / 2
             errors += error.square().mean((1, 2, 3)).tolist()
@@ -152,10 +152,8 @@ class Run:
         """Take networks, optimizers and log from what :meth:`save` wrote."""
         state = read_checkpoint(folder)
         if state["options"] != asdict(self.options):
-            raise ReenactmentError(
-                f"{folder} holds a training with other options: {state['options']}; repeat these, "
-                "or choose another folder"
-            )
+            given = state["options"]
+            raise ReenactmentError(f"{folder} holds a training with other options: {given}")
         for name, kept in self.kept.items():
             for one, values in zip(kept, state[name], strict=True):
                 one.load_state_dict(values)
@@ -192,7 +190,9 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     file = folder / CHECKPOINT
     if not file.exists():
         raise ReenactmentError(f"{folder} holds no trained network: run `reenact train` first")
-    state: dict[str, Any] = torch.load(file, weights_only=True)
+    state: dict[str, Any] = read_state(file)
+    if not isinstance(state, dict) or "options" not in state:
+        raise ReenactmentError(f"{file} holds no training")
     return state
 
 

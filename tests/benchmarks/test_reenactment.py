@@ -13,7 +13,8 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from benchmarks.reenactment import cli, metrics, persons  # noqa: E402
+from benchmarks.__main__ import main  # noqa: E402
+from benchmarks.reenactment import metrics, persons  # noqa: E402
 from benchmarks.reenactment.errors import ReenactmentError  # noqa: E402
 from benchmarks.reenactment.extractors import (  # noqa: E402
     SmallArcFace,
@@ -336,6 +337,27 @@ def test_a_step_lowers_the_loss_of_each_network_on_its_batch(networks):
     assert run.generator_loss(again, batch.truth, batch.landmarks) < before["generator"]
 
 
+def test_the_weights_are_those_of_content_adversary_and_identity(networks):
+    from benchmarks.reenactment.losses import WEIGHTS
+    from benchmarks.reenactment.training import Batch
+
+    assert WEIGHTS == (0.01, 0.001, 0.001)
+    faces = make_faces()
+    batch = Batch(faces, persons.round_of(faces.table, "train")[:4], 64)
+
+    def loss(*weights):
+        with torch.no_grad():
+            run = make_run(weights=weights)  # the same networks every time
+            return float(run.generator_loss(batch.target, batch.truth, batch.landmarks))
+
+    seen, wanted = (batch.target + 1) / 2, (batch.truth + 1) / 2
+    assert loss(1, 0, 0) == pytest.approx(float(content_loss(seen, wanted, Blocks())))
+    assert loss(0, 0, 1) == pytest.approx(float(squared_distance(Blocks()(seen), Blocks()(wanted))))
+    expected = 2 * loss(1, 0, 0) + 3 * loss(0, 1, 0) + 5 * loss(0, 0, 1)
+    assert loss(2, 3, 5) == pytest.approx(expected)
+    assert loss(0, 1, 0) > 0
+
+
 def test_a_resumed_training_gives_the_same_networks(networks, tmp_path):
     faces = make_faces()
     whole, first = make_run(), make_run()
@@ -410,7 +432,7 @@ def work(tmp_path_factory):
 
 
 def run(step, work, *arguments):
-    return cli.main([step, "--work", str(work / "faces"), *map(str, arguments)])
+    return main(["reenact", step, "--work", str(work / "faces"), *map(str, arguments)])
 
 
 def test_the_steps_make_and_measure_reenacted_faces(work, capsys):
@@ -446,7 +468,7 @@ def test_every_step_in_the_docs_is_one():
     assert len(named) == 7
     for step in named:
         with pytest.raises(SystemExit, match="0"):
-            cli.main([step, "--help"])
+            main(["reenact", step, "--help"])
 
 
 def test_errors_have_no_traceback(work, tmp_path, capsys):
@@ -457,3 +479,36 @@ def test_errors_have_no_traceback(work, tmp_path, capsys):
     assert "holds no person with two faces" in capsys.readouterr().err
     assert run("measure", work, "--name", "other") == 2
     assert "holds no trained network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("step", "arguments", "message"),
+    [
+        ("train", ("--size", 100), "invalid choice: 100"),
+        ("train", ("--batch", 0), "invalid count value: '0'"),
+        ("embedder", ("--epochs", 0), "invalid count value: '0'"),
+        ("train", ("--device", "x"), "invalid choice: 'x'"),
+    ],
+)
+def test_wrong_numbers_are_refused(step, arguments, message, tmp_path, capsys):
+    named = ("--content", "a:b", "--embedder", "a:b") if step == "train" else ()
+    with pytest.raises(SystemExit, match="2"):
+        run(step, tmp_path, *named, *arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_files_of_something_else_are_refused(tmp_path, capsys):
+    junk, tensors = tmp_path / "junk.pt", tmp_path / "tensors.pt"
+    junk.write_text("no tensors")
+    torch.save({"a": torch.zeros(1)}, tensors)
+    for file, message in (
+        (junk, "holds no tensors that torch saved"),
+        (tensors, "holds the weights of another network"),
+    ):
+        with pytest.raises(ReenactmentError, match=message):
+            load_embedder(f"arcface={file}")
+    checkpoint = tmp_path / "faces" / "run" / "checkpoint.pt"
+    checkpoint.parent.mkdir(parents=True)
+    tensors.rename(checkpoint)
+    assert run("generate", tmp_path) == 2
+    assert "holds no training" in capsys.readouterr().err
