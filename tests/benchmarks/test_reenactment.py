@@ -292,6 +292,18 @@ def test_generator_and_discriminator_have_their_shapes(networks):
     assert scores.shape == (1, 1, 30, 30)  # patches of 70 x 70
 
 
+def test_the_lowest_map_is_taken_from_the_target_alone(networks):
+    generator = networks.Generator(networks.Options(width=8)).eval()
+    landmarks, target = torch.zeros(1, 1, 64, 64), torch.zeros(1, 3, 64, 64)
+    changed = []
+    with torch.no_grad():
+        before = generator(landmarks, target)
+        for pyramid in (generator.source, generator.target):
+            pyramid.lateral[0].bias += 1  # that of the lowest map
+            changed.append(not torch.equal(generator(landmarks, target), before))
+    assert changed == [False, True]
+
+
 def test_siamese_encoders_are_one_and_instance_norm_replaces_batch_norm(networks):
     generator = networks.Generator(networks.Options(width=8, siamese=True, norm="instance"))
     assert generator.source is generator.target
@@ -377,6 +389,20 @@ def test_a_resumed_training_gives_the_same_networks(networks, tmp_path):
         make_run(norm="instance").resume(tmp_path)
 
 
+def test_the_rate_falls_on_a_plateau_and_every_epoch_draws_anew(networks):
+    faces, run, seen = make_faces(), make_run(patience=1), []
+
+    def step(batch):
+        seen.append(batch.target)
+        return {"discriminator": 0.0, "generator": 0.0}
+
+    run.step, run.validate = step, lambda persons: 1.0
+    rates = [run.epoch(faces)["learning_rate"] for _ in range(4)]
+    assert rates == pytest.approx([1e-4, 1e-4, 1e-4, 1e-5])
+    n = len(seen) // 4
+    assert not torch.equal(torch.cat(seen[:n]), torch.cat(seen[n : 2 * n]))
+
+
 def test_generating_in_train_mode_leaves_the_statistics_as_they_are(networks):
     from benchmarks.reenactment.training import Batch, reenacted
 
@@ -431,6 +457,9 @@ def work(tmp_path_factory):
     return folder
 
 
+MANY = ("many-to-many", ())
+
+
 def run(step, work, *arguments):
     return main(["reenact", step, "--work", str(work / "faces"), *map(str, arguments)])
 
@@ -454,7 +483,22 @@ def test_the_steps_make_and_measure_reenacted_faces(work, capsys):
         "H.264, crf 40",
     ):
         assert text in said
-    assert read_marked(work / "faces" / "reenactment.png").shape == (4 * 128, 4 * 128, 3)
+    sheet = read_marked(work / "faces" / "reenactment.png").reshape(4, 128, 4, 128, 3)
+    table = pd.read_csv(work / "faces" / "run" / "generated" / "test" / "generated.csv")
+    faces = persons.reduced(persons.load(work / "faces").faces, 128)
+    triples = np.array(table[table["mode"] == "eval"][["source", "target", "truth"]])
+    of_test = np.flatnonzero(
+        persons.chosen(persons.load(work / "faces"), *MANY).table.part == "test"
+    )
+    assert set(triples.ravel()) == set(of_test)
+    for row, (source, target, truth) in zip(sheet, triples, strict=True):
+        for column, face in zip((0, 1, 3), (source, target, truth), strict=True):
+            np.testing.assert_array_equal(row[:, column], faces[face])
+    measured = pd.read_csv(work / "faces" / "reenactment_measures.csv").set_index("faces")
+    assert measured.CSIM["truth"] > 0.99  # the source is the truth here
+    assert measured.NMSE["truth"] < measured.NMSE["target"]
+    for name in ("meso4", "mesoinception4"):
+        assert (work / "faces" / "run" / "detectors" / name / "best.safetensors").exists()
     generated = work / "faces" / "run" / "generated"
     for part in persons.PARTS:
         files = list((generated / part).glob("*.png"))
