@@ -445,15 +445,16 @@ def test_wrong_names_of_networks_are_refused(name, message):
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """Faces of three persons who do not exist, in four positions each."""
+    """Faces of three persons who do not exist, of four widths each."""
     expect_packages("dlib", "segmentation_models_pytorch")
     folder = tmp_path_factory.mktemp("reenact")
     for file in SAMPLES.glob("*.webp"):
         person = folder / "pictures" / file.stem
         person.mkdir(parents=True)
         image = Image.open(file).convert("RGB").reduce(2)
-        for angle in (-8, 0, 5, 11):
-            image.rotate(angle, Image.Resampling.BICUBIC).save(person / f"{angle}.png")
+        for percent in (80, 92, 105, 120):  # of its width
+            size = (image.width * percent // 100, image.height)
+            image.resize(size).save(person / f"{percent}.png")
     return folder
 
 
